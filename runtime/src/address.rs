@@ -1,5 +1,5 @@
-//! Keyed hashes of addresses. A hash outlives the erasure of its address: it matches the same address again, but nobody can read
-//! it.
+//! Keyed hashes of addresses. A hash is kept after the erasure of its address. It matches the same address again, but the address cannot
+//! be read from it.
 
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +22,7 @@ pub struct AddressKey(hmac::Key);
 pub struct TooShort;
 
 impl AddressKey {
-    /// The least length of the key, in bytes: the length of the hash.
+    /// The minimum length of the key, in bytes: the length of the hash.
     pub const LEAST_BYTES: usize = 32;
 
     /// The key that a secret makes.
@@ -37,15 +37,12 @@ impl AddressKey {
     /// HMAC-SHA256 of the normalised address.
     #[must_use]
     pub fn hash(&self, address: &Email) -> AddressHash {
-        let tag = hmac::sign(&self.0, address.as_str().as_bytes());
         let mut hash = [0; 32];
-        hash.copy_from_slice(tag.as_ref());
+        hash.copy_from_slice(hmac::sign(&self.0, address.as_str().as_bytes()).as_ref());
         AddressHash(hash)
     }
-}
 
-impl AddressKey {
-    /// A key for another purpose. No address is the text that it is derived from, because an address has an `@`.
+    /// A key for another purpose. It never equals the hash of an address, because an address has an `@` and the derived text has none.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> hmac::Key {
         let derived = hmac::sign(&self.0, format!("levqor key for {purpose}").as_bytes());
@@ -53,12 +50,12 @@ impl AddressKey {
     }
 }
 
-/// The hash of one address. Nobody can read the address without the key.
+/// The hash of one address. Without the key the address cannot be found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AddressHash([u8; 32]);
 
 impl AddressHash {
-    /// The hash with these bytes. None if they are not 32.
+    /// The hash with these bytes. `None` if there are not 32.
     #[must_use]
     pub fn stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

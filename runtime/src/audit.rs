@@ -6,22 +6,21 @@ pub(crate) mod reads;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use ring::digest::{Context, SHA256};
 use sqlx::{Connection, PgConnection};
 
+use self::entries::Entry;
 use crate::{
     context::{Actor, Role},
-    db::{DbError, Tx},
+    db::{DbError, Tx, hash_of_parts},
     fail_point,
 };
 
 /// Appends an entry. Call it last before the commit: it holds the chain's lock until then. `ids` are names of things,
-/// never personal data. Its time is that of the transaction. It may be earlier than the time of the previous entry, because it waited for
-/// the lock.
+/// never personal data. The time of the entry is the time of the transaction. It may be earlier than the time of the previous entry,
+/// because the transaction may have waited for the lock.
 pub async fn append(tx: &mut Tx, actor: &Actor, action: &str, ids: &[(&str, &str)]) -> Result<(), DbError> {
-    // Queried before the chain is locked: other appends wait for every query after the lock.
+    // Queried before the lock: other appends wait for every query after the lock.
     let now = tx.now().await?;
     let head = sqlx::query!("SELECT sequence, hash FROM runtime.audit_head WHERE singleton FOR UPDATE")
         .fetch_one(&mut **tx)
@@ -67,8 +66,8 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-/// Deletes the link between a person and their pseudonyms. Returns how many pseudonyms there were. The chain stays whole, and then
-/// shows only the person's role.
+/// Deletes the link between a person and their pseudonyms. Returns the number of pseudonyms. The chain stays whole, and then shows only the
+/// person's role.
 pub async fn forget(conn: &mut PgConnection, sub: &str) -> Result<u64, DbError> {
     let forgotten =
         sqlx::query!("DELETE FROM runtime.audit_actors WHERE sub = $1", sub).execute(conn).await?;
@@ -92,7 +91,7 @@ pub enum Chain {
 
 /// Verifies the whole chain, from its first entry to its head.
 pub async fn verify(conn: &mut PgConnection) -> Result<Chain, DbError> {
-    // One snapshot for entries and head. Otherwise an entry that is added meanwhile would look like a broken chain.
+    // One snapshot for entries and head. Otherwise a concurrent new entry would look like a broken chain.
     let mut snapshot = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let conn = &mut *snapshot;
     let mut rows = sqlx::query!(
@@ -133,29 +132,15 @@ pub(crate) async fn hash_of(conn: &mut PgConnection, sequence: i64) -> Result<Op
         .await?)
 }
 
-struct Entry {
-    sequence: i64,
-    record_time: DateTime<Utc>,
-    actor: String,
-    action: String,
-    ids: serde_json::Value,
-}
-
 impl Entry {
-    /// SHA-256 over the previous hash and each part with its length, so that different entries never give the same bytes.
+    /// The hash over the previous hash and each part.
     fn hash(&self, previous: &[u8]) -> Vec<u8> {
-        let mut context = Context::new(&SHA256);
         let sequence = self.sequence.to_be_bytes();
         let time = self.record_time.timestamp_micros().to_be_bytes();
         // JSONB does not keep the order of keys.
         let sorted: BTreeMap<_, _> = self.ids.as_object().into_iter().flatten().collect();
         let ids = serde_json::json!(sorted).to_string();
-        let parts: [&[u8]; 6] =
-            [previous, &sequence, &time, self.actor.as_bytes(), self.action.as_bytes(), ids.as_bytes()];
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        context.finish().as_ref().to_vec()
+        let (actor, action) = (self.actor.as_bytes(), self.action.as_bytes());
+        hash_of_parts([previous, &sequence, &time, actor, action, ids.as_bytes()]).to_vec()
     }
 }

@@ -1,6 +1,9 @@
 //! The capabilities of a process: what is on, what is off, and why.
 
 use chrono::{DateTime, Utc};
+use levqor_proto_runtime::v1::capability;
+
+use crate::wire_enum;
 
 /// A feature of a service that depends on its configuration.
 #[derive(Debug, Clone)]
@@ -9,32 +12,21 @@ pub struct Capability {
     pub name: &'static str,
     /// Whether it is on, off or failed.
     pub state: CapabilityState,
-    /// Details about how it works, or why it is off. It names settings, never values.
+    /// How it works, or why it is off. It names settings, never values.
     pub reason: String,
     /// When it was measured. `None` if the settings alone decide it.
     pub measured: Option<DateTime<Utc>>,
 }
 
-/// The state of a capability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CapabilityState {
-    /// Configured.
-    On,
-    /// Not configured, or not built.
-    Off,
-    /// Configured, and failed when it was last measured.
-    Failed,
-}
-
-impl CapabilityState {
-    /// The state's name on status surfaces.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::On => "ON",
-            Self::Off => "OFF",
-            Self::Failed => "FAILED",
-        }
+wire_enum! {
+    /// The state of a capability. The names are those of metrics and logs.
+    pub enum CapabilityState: capability::State {
+        /// Configured.
+        On = "ON",
+        /// Not configured, or not built.
+        Off = "OFF",
+        /// Configured, and failed when it was last measured.
+        Failed = "FAILED",
     }
 }
 

@@ -39,7 +39,7 @@ use crate::{
 const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a service may take to accept a connection.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Channels to the services of the mesh, by name. Cheap to clone; connects on first use.
 #[derive(Clone, Default)]
@@ -56,13 +56,8 @@ pub(crate) struct Route {
 }
 
 impl Channels {
-    /// Creates channels to these addresses. DNS lookups run as tasks until the channels are dropped.
-    #[must_use]
-    pub fn new(addresses: &HashMap<String, Vec<Address>>, tasks: &Background) -> Self {
-        Self::secured(addresses, tasks, None)
-    }
-
-    /// The same; with certificates, both ends prove their names.
+    /// Creates channels to these addresses. DNS lookups run as tasks until the channels are dropped. With certificates, both ends prove
+    /// their names.
     #[must_use]
     pub fn secured(
         addresses: &HashMap<String, Vec<Address>>,
@@ -80,7 +75,7 @@ impl Channels {
         Self(Arc::new(addresses.iter().map(route).collect()))
     }
 
-    /// Creates them with metrics: every call is timed.
+    /// Adds metrics: every call is timed.
     #[must_use]
     pub fn measured(self, metrics: &Metrics, methods: &'static Methods) -> Self {
         let measured = |(name, route): (&String, &Route)| {
@@ -116,7 +111,7 @@ impl Link {
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .unwrap_or_else(|_| Endpoint::from_static("http://127.0.0.1:1"))
             .tcp_nodelay(true)
-            .connect_timeout(PATIENCE)
+            .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
@@ -129,7 +124,7 @@ impl Link {
         self.endpoint(address).connect_lazy()
     }
 
-    /// Changes with the certificates. A connection keeps those with which it was opened.
+    /// Changes with the certificates. A connection keeps the certificates with which it was opened.
     pub(crate) fn generation(&self) -> u64 {
         self.tls.as_ref().map_or(0, Live::generation)
     }
@@ -156,7 +151,7 @@ fn balanced(addresses: Vec<Address>, link: Link, tasks: &Background) -> Route {
         let (mut link, mut generation) = (link, 0);
         // Runs until no caller holds the channel.
         while !(changes.is_closed() && current.is_closed()) {
-            // A failed lookup keeps the current addresses.
+            // After a failed lookup the current addresses stay in use.
             if let Some(wanted) = addresses::resolve(&addresses).await {
                 let before = current.send_replace(wanted.clone());
                 for gone in before.difference(&wanted) {

@@ -1,5 +1,5 @@
 //! Limits how often one caller may call the RPCs that guard codes (class CODE). The calls are counted in the service's database, so more
-//! replicas or a restart do not allow more tries. No more calls than the rate allows are made in any window of its length.
+//! replicas or a restart do not allow more attempts. In each window, one caller can make only the number of calls of the rate.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     context::CLIENT_ADDRESS,
     db::{Db, DbError},
     pseudonyms::CallerHashes,
-    rate::{CodeRate, Rate},
+    rate::CodeRate,
     service_error,
 };
 
@@ -25,7 +25,7 @@ service_error! {
     /// Why a call that guards a code is not made.
     #[derive(Debug, thiserror::Error)]
     pub enum CodeLimitError {
-        /// The caller has made too many such calls. The words are those of the gateway, which has a limit of its own.
+        /// The caller has made too many such calls. The gateway, which has its own limit, uses the same message.
         #[error("too many requests; try again after the time in the Retry-After header")]
         Exceeded(Duration) => RateLimited "RATE_LIMITED" after |left| Some(*left),
         /// The call cannot be counted.
@@ -54,9 +54,10 @@ impl CodeLimit {
             Actor::Anonymous => format!("address:{address}"),
         };
         let hash = self.hashes.of(&caller);
-        let (most, window) = in_sql(rate);
+        let (most, window) =
+            (i32::try_from(rate.requests.get()).unwrap_or(i32::MAX), rate.window.as_secs_f64());
         let mut conn = self.db.acquire().await?;
-        // The row of the caller is locked by the upsert. So concurrent calls, also on several replicas, count one after the other.
+        // The upsert locks the row of the caller. So concurrent calls, also on several replicas, are counted one after the other.
         let counted = sqlx::query_scalar!(
             r#"INSERT INTO runtime.code_callers AS known (caller_hash, call_times, expire_time)
                VALUES ($1, ARRAY[runtime.now()], runtime.now() + make_interval(secs => $3))
@@ -87,11 +88,6 @@ impl CodeLimit {
         let left = Duration::try_from_secs_f64(left.unwrap_or_default()).unwrap_or_default();
         Err(CodeLimitError::Exceeded(left))
     }
-}
-
-/// The number of calls, and the length of the window in seconds.
-fn in_sql(rate: Rate) -> (i32, f64) {
-    (i32::try_from(rate.requests.get()).unwrap_or(i32::MAX), rate.window.as_secs_f64())
 }
 
 /// Removes up to `limit` callers whose calls are too old to count. Returns how many.

@@ -1,5 +1,5 @@
-//! Settings: read only from the environment, in full, before anything opens. One run reports every mistake, and no report shows
-//! the value of a secret.
+//! Settings: all are read from the environment, before the process opens a connection. One run reports every mistake. No report shows the
+//! value of a secret.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, fs, str::FromStr};
 
@@ -10,7 +10,7 @@ use secrecy::SecretString;
 pub struct Setting {
     /// The variable.
     pub name: Cow<'static, str>,
-    /// The default. `None` if the setting is required, or if its absence turns something off.
+    /// The default. `None` if the setting is required, or if its absence turns a feature off.
     pub default: Option<&'static str>,
     /// Its meaning, in a sentence.
     pub meaning: Cow<'static, str>,
@@ -72,14 +72,6 @@ impl Env {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
-    }
-
-    /// Names of variables with one of these prefixes.
-    pub fn names_with<'a>(&'a self, prefixes: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-        self.0
-            .keys()
-            .map(String::as_str)
-            .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
     }
 }
 
@@ -144,7 +136,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// A value, or the setting's default. Returns none only after it noted a problem.
+    /// A value, or the setting's default. Returns `None` only after it noted a problem.
     pub fn defaulted<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
         if self.env.get(&setting.name).is_some() {
             return self.optional(setting, expected);
@@ -156,7 +148,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// A required value. Returns none only after it noted a problem.
+    /// A required value. Returns `None` only after it noted a problem.
     pub fn required<T: FromStr>(&mut self, setting: &Setting, expected: &str) -> Option<T> {
         if self.env.get(&setting.name).is_none() {
             self.problem(setting, format!("is not set; expected {expected}"));
@@ -165,7 +157,7 @@ impl<'a> Reader<'a> {
         self.optional(setting, expected)
     }
 
-    /// A secret, from the variable or the file that `NAME_FILE` names. Returns none also where it is not set.
+    /// A secret, from the variable or the file that `NAME_FILE` names. Returns `None` also if it is not set.
     pub fn secret(&mut self, setting: &Setting) -> Option<SecretString> {
         self.secret_text(setting).map(SecretString::from)
     }
@@ -185,31 +177,28 @@ impl<'a> Reader<'a> {
                 None
             }
             (Some(value), None) => Some(value.to_owned()),
-            (None, Some(path)) => match fs::read_to_string(path) {
-                Ok(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-                Ok(_) => {
-                    self.problems
-                        .push(Problem { setting: file_setting, expected: "the file is empty".to_owned() });
-                    None
-                }
-                Err(error) => {
-                    let expected = format!("the file cannot be read ({})", error.kind());
-                    self.problems.push(Problem { setting: file_setting, expected });
-                    None
-                }
-            },
+            (None, Some(path)) => {
+                let expected = match fs::read_to_string(path) {
+                    Ok(text) if !text.trim().is_empty() => return Some(text.trim().to_owned()),
+                    Ok(_) => "the file is empty".to_owned(),
+                    Err(error) => format!("the file cannot be read ({})", error.kind()),
+                };
+                self.problems.push(Problem { setting: file_setting, expected });
+                None
+            }
             (None, None) => None,
         }
     }
 
-    /// Notes a mistake. Never put a value into the text.
+    /// Notes a mistake. The text must never contain a value.
     pub fn problem(&mut self, setting: &Setting, expected: impl Into<String>) {
         self.problems.push(Problem { setting: setting.name.clone().into_owned(), expected: expected.into() });
     }
 
-    /// Notes every variable with one of the prefixes that is not a known setting: it is probably misspelt.
+    /// Notes every variable with one of the prefixes that is not a known setting. Its name is probably misspelt.
     pub fn refuse_unknown(&mut self, prefixes: &[&str], known: &[Setting]) {
-        for name in self.env.names_with(prefixes) {
+        let has_prefix = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        for name in self.env.0.keys().map(String::as_str).filter(has_prefix) {
             let plain = name.strip_suffix("_FILE").unwrap_or(name);
             if !known.iter().any(|setting| setting.name == name || (setting.secret && setting.name == plain))
             {

@@ -1,4 +1,23 @@
-//! PostgreSQL: the pool, transactions that stay correct if the caller disconnects, and the only code that knows SQLSTATEs.
+//! PostgreSQL: the pool, transactions that stay correct if the caller disconnects, and the only code that reads SQLSTATEs.
+
+/// Makes a type that holds a connection usable as this connection.
+macro_rules! connection_in {
+    ($Holder:ident.$field:tt) => {
+        impl std::ops::Deref for $Holder {
+            type Target = sqlx::PgConnection;
+
+            fn deref(&self) -> &sqlx::PgConnection {
+                &self.$field
+            }
+        }
+
+        impl std::ops::DerefMut for $Holder {
+            fn deref_mut(&mut self) -> &mut sqlx::PgConnection {
+                &mut self.$field
+            }
+        }
+    };
+}
 
 mod connection;
 mod listed;
@@ -7,11 +26,7 @@ mod paging;
 mod row;
 pub mod writes;
 
-use std::{
-    ops::{Deref, DerefMut},
-    str::FromStr,
-    time::Duration,
-};
+use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -23,6 +38,7 @@ use tokio::time::timeout;
 pub use connection::Conn;
 pub use listed::Listed;
 pub use paging::Page;
+pub(crate) use paging::hash_of_parts;
 pub use row::{known, known_if_any, not_known, one_row};
 
 use crate::{
@@ -32,15 +48,15 @@ use crate::{
     wakes::Wakes,
 };
 
-/// A connection that was idle for longer is tested before it is used.
+/// A connection that was idle for longer than this is tested before use.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long to wait for a connection.
 const ACQUIRE: Duration = Duration::from_secs(3);
-/// The planner settings of statements that claim or settle work. While all work is done, their tables are empty, and a plan that
-/// reads the whole table looks cheap. PostgreSQL keeps that plan until it next analyses the table, and a backlog may come before.
-/// With these settings it always finds rows by an index. `jit` is off because the disabled plan types get a high cost, which
-/// would make PostgreSQL compile the plan. These statements write a join by a key as `t.key = ANY (ARRAY[other.key])`: with `=`,
-/// PostgreSQL may read the whole index of the key in its order. `tests/plans.rs` finds statements that forget this.
+/// The planner settings of statements that claim or settle work. While no work waits, their tables are empty, and a plan that reads the
+/// whole table looks cheap. PostgreSQL keeps that plan until it analyses the table again, but a backlog may come earlier. With these
+/// settings it always finds rows by an index. `jit` is off because the disabled plan types get a high cost, and PostgreSQL would compile
+/// such a plan. These statements write a join by a key as `t.key = ANY (ARRAY[other.key])`: with `=`, PostgreSQL may read the whole index
+/// of the key in its order. `tests/plans.rs` finds statements without this form.
 const BY_INDEX: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -100,7 +116,7 @@ impl DatabaseUrl {
 }
 
 service_error! {
-    /// What can go wrong with the database.
+    /// Why a use of the database fails.
     #[derive(Debug, thiserror::Error)]
     pub enum DbError {
         /// The server does not answer, or is closing.
@@ -117,11 +133,11 @@ service_error! {
         /// Another transaction conflicted with this one; a retry may succeed.
         #[error("another transaction conflicted with this one")]
         Conflict(#[source] sqlx::Error) => Aborted "CONFLICT" after 1 s,
-        /// A caller's text has a character that the server cannot store, and no earlier check refused it. It is still a mistake
-        /// of the caller.
+        /// A caller's text has a character that the server cannot store, and no earlier check refused it. It is a mistake of the
+        /// caller.
         #[error("a text has a character that the database cannot store")]
         TextNotStorable(#[source] sqlx::Error) => InvalidArgument "TEXT_NOT_STORABLE",
-        /// Anything else is a bug of ours.
+        /// Any other error is a bug of ours.
         #[error("the database refused a statement")]
         Statement(#[source] sqlx::Error) => Internal "INTERNAL",
     }
@@ -169,7 +185,7 @@ pub struct Db {
 }
 
 impl Db {
-    /// A pool that connects when it is first used, so that a service can start and report its state while its database is down.
+    /// A pool that connects on first use, so that a service can start and report its state while its database is down.
     #[must_use]
     pub fn new(
         url: &DatabaseUrl,
@@ -179,7 +195,7 @@ impl Db {
         pseudonyms: Pseudonyms,
     ) -> Self {
         let options = url.options_of(service).options([
-            // Our statements are short. A statement that takes longer is stuck.
+            // Our statements are short. A longer one is stuck.
             ("statement_timeout", "10s"),
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "30s"),
@@ -202,7 +218,7 @@ impl Db {
         Self { pool, wakes, pseudonyms, metrics: None }
     }
 
-    /// The same, with the metrics of its pool.
+    /// Adds the metrics of its pool.
     #[must_use]
     pub fn measured(mut self, metrics: &Metrics, service: &str) -> Self {
         self.metrics = Some(PoolMetrics::new(metrics, service, &self.pool));
@@ -224,15 +240,15 @@ impl Db {
         }))
     }
 
-    /// A connection beside the pool, for shared commits: they repeat one statement, which may settle work.
+    /// A connection outside the pool, for shared commits. They repeat one statement, which may settle work.
     pub(crate) async fn connect(&self) -> Result<PgConnection, DbError> {
         let options = (*self.pool.connect_options()).clone().options(BY_INDEX.iter().copied());
         let connected = timeout(ACQUIRE, PgConnection::connect_with(&options)).await;
         Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
     }
 
-    /// Begins a transaction. If the future of sqlx's own `begin` is dropped before it is done, the connection goes back to the pool
-    /// with an open transaction. Here it is rolled back first, even if the caller disconnects.
+    /// Begins a transaction. If the future of sqlx's `begin` is dropped before its end, the connection returns to the pool with an open
+    /// transaction. This `begin` rolls it back first, even if the caller disconnects.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         self.begin_with(&[]).await
     }
@@ -245,11 +261,10 @@ impl Db {
     async fn begin_with(&self, settings: &[(&'static str, &'static str)]) -> Result<Tx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin(settings).await?;
-        let (wakes, pseudonyms) = (self.wakes.clone(), self.pseudonyms.clone());
         Ok(Tx {
             inner,
-            wakes,
-            pseudonyms,
+            wakes: self.wakes.clone(),
+            pseudonyms: self.pseudonyms.clone(),
             defers: false,
             after_commit: Vec::new(),
             now: None,
@@ -257,7 +272,7 @@ impl Db {
         })
     }
 
-    /// Begins a transaction that reads a page of a list. It may also write, if the reader claims rows by the read.
+    /// Begins a transaction that reads a page of a list. It may also write, if the read claims rows.
     pub async fn begin_list(&self) -> Result<ListTx, DbError> {
         let mut inner = self.acquire().await?;
         inner.begin(&[("plan_cache_mode", "force_custom_plan")]).await?;
@@ -266,8 +281,8 @@ impl Db {
 }
 
 /// An open transaction in which a page of a list is read. Each filter may be set or not, and the page may be the first: a generic
-/// plan for all these cases would read every row in the list's order. Here each statement gets a plan for its own values. If this
-/// is dropped, the transaction is rolled back.
+/// plan for all these cases would read every row in the list's order. Here each statement gets a plan for its own values. Dropping it rolls
+/// the transaction back.
 pub struct ListTx(Conn);
 
 impl ListTx {
@@ -277,21 +292,9 @@ impl ListTx {
     }
 }
 
-impl Deref for ListTx {
-    type Target = PgConnection;
+connection_in!(ListTx.0);
 
-    fn deref(&self) -> &PgConnection {
-        &self.0
-    }
-}
-
-impl DerefMut for ListTx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
-    }
-}
-
-/// An open transaction. Dropped, it is rolled back.
+/// An open transaction. Dropping it rolls it back.
 pub struct Tx {
     inner: Conn,
     wakes: Wakes,
@@ -313,13 +316,13 @@ impl Tx {
         Ok(now)
     }
 
-    /// Runs an action after the commit, and only if the transaction is committed: metrics, logs, wake-ups.
-    pub fn after_commit(&mut self, what: impl FnOnce() + Send + Sync + 'static) {
-        self.after_commit.push(Box::new(what));
+    /// Runs an action only after a successful commit: metrics, logs, wake-ups.
+    pub fn after_commit(&mut self, action: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.push(Box::new(action));
     }
 
-    /// The language and region of the customer whose call this is (BCP 47), for the mails that it causes. Empty if it is not known, or
-    /// if this is not the call of a customer.
+    /// The language and region of the calling customer (BCP 47), for the mails of this call. Empty if they are unknown, or if the caller is
+    /// no customer.
     #[must_use]
     pub fn locale(&self) -> &str {
         &self.locale
@@ -335,13 +338,13 @@ impl Tx {
         if self.defers {
             self.wakes.deferred.notify_one();
         }
-        for what in self.after_commit {
-            what();
+        for action in self.after_commit {
+            action();
         }
         Ok(())
     }
 
-    /// Names people for the audit chain.
+    /// The pseudonyms of people, for the audit chain.
     pub(crate) fn pseudonyms(&self) -> &Pseudonyms {
         &self.pseudonyms
     }
@@ -351,19 +354,7 @@ impl Tx {
     }
 }
 
-impl Deref for Tx {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.inner
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.inner
-    }
-}
+connection_in!(Tx.inner);
 
 /// The time by PostgreSQL's clock, which all replicas share.
 pub async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, DbError> {

@@ -1,5 +1,5 @@
-//! Deferred calls: RPCs that are written in the caller's transaction and made after the commit, at least once, with backoff. The
-//! receiver uses the key to make the effect once. Effects between services, background work and schedules all use this mechanism.
+//! Deferred calls: RPCs that are stored in the caller's transaction and made after the commit, at least once, with backoff. The
+//! receiver uses the key to make the effect once. Effects between services, background work and schedules use deferred calls.
 
 mod count;
 mod delivery;
@@ -16,13 +16,13 @@ pub(crate) use self::given_up::OnGivenUp;
 pub use self::{delivery::Delivery, given_up::GivenUp};
 
 use crate::{
-    access::{self, KeyRule, Repeat},
+    access::{self, KeyRule, Method, Repeat},
     db::{DbError, Tx},
     fail_point, id, telemetry,
 };
 
-/// Defers a call to now: it is made as soon as the transaction is committed. The request's type selects the RPC. Deferring the
-/// same RPC and key again changes nothing while the first call waits. After that the receiver replays its stored response.
+/// Defers a call that is due now: it is made as soon as the transaction is committed. The request's type selects the RPC. A second call
+/// of the same RPC and key has no effect while the first call waits. After that the receiver replays its stored response.
 pub async fn defer<R: Message + Name>(
     tx: &mut Tx,
     request: &R,
@@ -39,16 +39,16 @@ pub async fn defer_at<R: Message + Name>(
     key: impl Into<String>,
     at: DateTime<Utc>,
 ) -> Result<(), DbError> {
-    defer_encoded(tx, &R::full_name(), request.encode_to_vec(), key.into(), at).await
+    defer_in_lane(tx, request, key, at, Lane::MAIN).await
 }
 
-/// A lane: deferred calls of one package that have permits of their own. It is for calls that may come in great numbers: however
-/// many wait in it, they delay no other call of their package. The name is stored with each call, so it must never change.
+/// A lane: deferred calls of one package that have their own permits. It is for calls that may come in great numbers. They do not delay
+/// other calls of their package. The name is stored with each call, so it must never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane(pub &'static str);
 
 impl Lane {
-    /// The lane of the calls that need none of their own.
+    /// The lane of all other calls.
     pub const MAIN: Self = Self("");
 }
 
@@ -60,16 +60,12 @@ pub async fn defer_in_lane<R: Message + Name>(
     at: DateTime<Utc>,
     lane: Lane,
 ) -> Result<(), DbError> {
-    insert(tx, &R::full_name(), request.encode_to_vec(), key.into(), at, lane).await
+    defer_encoded(tx, &R::full_name(), request.encode_to_vec(), key.into(), at, lane).await
 }
 
 /// Whether the deferred call of this RPC with this key still waits to be made. A dead one does not.
 pub async fn is_waiting<R: Message + Name>(conn: &mut PgConnection, key: &str) -> Result<bool, DbError> {
-    let name = R::full_name();
-    let Some(method) = access::methods().by_request(&name) else {
-        return Err(misuse(format!("{name} is not the request of any RPC")));
-    };
-    store::is_waiting(conn, &method.rpc, key).await
+    store::is_waiting(conn, &method(&R::full_name())?.rpc, key).await
 }
 
 /// Defers a call whose request is already encoded.
@@ -79,22 +75,9 @@ pub(crate) async fn defer_encoded(
     request: Vec<u8>,
     key: String,
     at: DateTime<Utc>,
-) -> Result<(), DbError> {
-    insert(tx, request_type, request, key, at, Lane::MAIN).await
-}
-
-async fn insert(
-    tx: &mut Tx,
-    request_type: &str,
-    request: Vec<u8>,
-    key: String,
-    at: DateTime<Utc>,
     lane: Lane,
 ) -> Result<(), DbError> {
-    let Some(method) = access::methods().by_request(request_type) else {
-        // Only a message that is not an RPC's request gets here. That is a mistake in the code, which its first test finds.
-        return Err(misuse(format!("{request_type} is not the request of any RPC")));
-    };
+    let method = method(request_type)?;
     // A deferred call can be made more than once, so it must be repeatable: by its key, or because it is idempotent.
     let repeatable = method.key != KeyRule::Ignored || method.repeat != Repeat::Unknown;
     if !repeatable || !id::is_idempotency_key(&key) {
@@ -115,6 +98,12 @@ async fn insert(
     fail_point::DEFERRED_WRITTEN.reached();
     tx.mark_deferring();
     Ok(())
+}
+
+/// The RPC with this type of request.
+fn method(request_type: &str) -> Result<&'static Method, DbError> {
+    let method = access::methods().by_request(request_type);
+    method.ok_or_else(|| misuse(format!("{request_type} is not the request of any RPC")))
 }
 
 /// A mistake in the code that defers. Its first test finds it.

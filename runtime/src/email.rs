@@ -34,9 +34,9 @@ impl Email {
         &self.text
     }
 
-    /// Whether this address may be used to claim rows that were made without an account. It may not if it was written with look-alike
-    /// characters: a mail host may read KELVIN SIGN, full-width letters or unusual spaces as other letters. An identity provider may
-    /// verify such a spelling although the mail reached another person.
+    /// Whether this address may claim rows that were made without an account. It may not if it was written with look-alike characters: a
+    /// mail host may read KELVIN SIGN, full-width letters or unusual spaces as other letters. An identity provider may verify such a
+    /// spelling although another person got the mail.
     #[must_use]
     pub fn may_claim(&self) -> bool {
         self.may_claim
@@ -75,7 +75,7 @@ impl Field for Email {
 impl FromStr for Email {
     type Err = NotAnEmail;
 
-    /// Accepts every address that may work, since payments arrive with such addresses: one `@` before a domain with a dot or an
+    /// Accepts every address that may work, because payments come with such addresses: one `@` before a domain with a dot or an
     /// address literal; a local part that is quoted, or unquoted without white space; no control characters.
     fn from_str(text: &str) -> Result<Self, NotAnEmail> {
         let trimmed = text.trim();
@@ -103,7 +103,7 @@ fn is_local_part(local: &str) -> bool {
     )
 }
 
-/// Whether a text may stand between quotes: a backslash precedes each quote and each backslash in it.
+/// Whether a text is valid between quotes: a backslash precedes each quote and each backslash in it.
 fn is_quoted_text(text: &str) -> bool {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -115,7 +115,7 @@ fn is_quoted_text(text: &str) -> bool {
     !text.is_empty()
 }
 
-/// The domain in ASCII form, by UTS 46 without the rules that hosts in use do not follow: hyphens may stand anywhere, and an
+/// The domain in ASCII form, by UTS 46 without the rules that existing hosts do not follow: hyphens are allowed anywhere, and an
 /// underscore is a letter. An ASCII domain that IDNA refuses is accepted unchanged.
 fn domain(given: &str) -> Option<String> {
     let literal = given.strip_prefix('[').and_then(|given| given.strip_suffix(']'));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn a_text_that_is_no_address_is_refused() {
         for text in [
             "",
             "a",

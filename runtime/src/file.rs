@@ -1,14 +1,14 @@
-//! Files that people send: a name that is harmless, and a type by the content. Programs are refused.
+//! Files that people send: makes their names harmless, and finds their type by the content. Programs are refused.
 
 use infer::MatcherType;
 
-/// The bytes of a file that decide its type.
+/// The first bytes of a file, which decide its type.
 pub const HEAD_BYTES: usize = 8 << 10;
-/// The most characters of a name, and of the ending that it keeps when it is cut.
+/// The most characters of a name, and of the ending that a shortened name keeps.
 const LONGEST_NAME: usize = 120;
 const LONGEST_ENDING: usize = 12;
 
-/// Endings of files that a computer runs when they are opened. Their content can be plain text, which no type shows.
+/// Endings of files that a computer runs when they are opened. Their content may be plain text, so the type does not show it.
 const RUN_WHEN_OPENED: &[&str] = &[
     "apk", "app", "bat", "cmd", "com", "cpl", "dll", "dmg", "elf", "exe", "hta", "iso", "jar", "js", "jse",
     "lnk", "msi", "msp", "pif", "ps1", "psm1", "reg", "run", "scr", "sh", "vb", "vbe", "vbs", "wsf", "wsh",
@@ -19,7 +19,7 @@ const RUN_WHEN_OPENED: &[&str] = &[
 #[error("the file is a program, or runs when it is opened")]
 pub struct Executable;
 
-/// Makes a name harmless: the last part of a path, without characters that a file system or a reader could be misled by.
+/// Makes a name harmless: returns the last part of a path, without characters that could mislead a file system or a reader.
 /// Refuses the ending of a file that runs when it is opened.
 pub fn harmless_name(name: &str) -> Result<String, Executable> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -40,7 +40,7 @@ pub fn harmless_name(name: &str) -> Result<String, Executable> {
     Ok(if name.is_empty() { "file".to_owned() } else { name })
 }
 
-/// Control characters, and those that change the direction of text or have no width.
+/// Whether this is a control character, or a character that changes the direction of text or has no width.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -48,7 +48,7 @@ fn is_invisible(c: char) -> bool {
 
 /// Finds the type of a file by the beginning of its content. Refuses programs.
 ///
-/// Pages, drawings and other text that a browser would run are shown as plain text.
+/// HTML, SVG and other text that a browser would run has the type of plain text.
 pub fn content_type(head: &[u8]) -> Result<&'static str, Executable> {
     if infer::is_app(head) || head.starts_with(b"MZ") || head.starts_with(b"#!") {
         return Err(Executable);
@@ -71,7 +71,7 @@ pub fn content_type(head: &[u8]) -> Result<&'static str, Executable> {
     Ok(if is_text(head) { "text/plain; charset=utf-8" } else { "application/octet-stream" })
 }
 
-/// Whether the beginning of a file is text in UTF-8. A character may be cut at its end.
+/// Whether the beginning of a file is text in UTF-8. The last character may be incomplete.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_keeps_what_is_harmless() {
+    fn a_name_keeps_its_harmless_characters() {
         for (given, harmless) in [
             ("brief.pdf", "brief.pdf"),
             ("../../etc/passwd", "passwd"),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_refused_whatever_its_name() {
+    fn a_program_is_refused_by_its_content() {
         let elf = [&b"\x7fELF\x02\x01\x01\0"[..], &[0; 60]].concat();
         let mach = [&b"\xcf\xfa\xed\xfe"[..], &[0; 60]].concat();
         for head in [

@@ -29,23 +29,12 @@ mod verify_audit_chain;
 use std::sync::Arc;
 
 use levqor_proto_runtime::v1::{
-    ApplyHoldRequest, ApplyHoldResponse, ApplyObjectionRequest, ApplyObjectionResponse,
-    ApplyRetentionRequest, ApplyRetentionResponse, CountSubjectRequest, CountSubjectResponse, DeferredCall,
-    DescribeTablesRequest, DescribeTablesResponse, EraseSubjectRequest, EraseSubjectResponse,
-    ExportSubjectRequest, ExportSubjectResponse, GetDigestRequest, GetDigestResponse, GetEndedHoldsRequest,
-    GetEndedHoldsResponse, GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse,
-    GetRecordedErasuresRequest, GetRecordedErasuresResponse, GetStandingHoldIdsRequest,
-    GetStandingHoldIdsResponse, GetStatusRequest, GetStatusResponse, ListDeferredCallsRequest,
-    ListDeferredCallsResponse, PreviewErasureRequest, PreviewErasureResponse, PurgeExpiredRequest,
-    PurgeExpiredResponse, ReadAuditChainRequest, ReadAuditChainResponse, RectifySubjectRequest,
-    RectifySubjectResponse, ReplayDeferredCallRequest, ReplayDeferredCallResponse, ResolveSubjectRequest,
-    ResolveSubjectResponse, StillWantedRequest, StillWantedResponse, TestErrorReportsRequest,
-    TestErrorReportsResponse, VerifyAuditChainRequest, VerifyAuditChainResponse,
-    audit_chain_service_server::AuditChainService, digest_service_server::DigestService,
+    self as wire, audit_chain_service_server::AuditChainService, digest_service_server::DigestService,
     guard_service_server::GuardService, ledger_service_server::LedgerService,
     privacy_service_server::PrivacyService, status_service_server::StatusService,
     work_service_server::WorkService,
 };
+use uuid::Uuid;
 
 use crate::{
     chassis::Chassis,
@@ -54,6 +43,7 @@ use crate::{
     deferred::store::{CallState, Row},
     error::Invalid,
     guard::GuardError,
+    id,
     idempotency::IdempotencyError,
     lifecycle::Readiness,
     privacy::{CatalogueError, LedgerError},
@@ -86,61 +76,61 @@ pub(crate) struct Adapter<S>(pub(crate) Arc<Hosted<S>>);
 
 rpcs! {
     impl<S: Service> WorkService for Adapter<S> {
-        list_deferred_calls(ListDeferredCallsRequest) -> ListDeferredCallsResponse;
-        replay_deferred_call(ReplayDeferredCallRequest) -> ReplayDeferredCallResponse;
-        purge_expired(PurgeExpiredRequest) -> PurgeExpiredResponse;
+        list_deferred_calls(wire::ListDeferredCallsRequest) -> wire::ListDeferredCallsResponse;
+        replay_deferred_call(wire::ReplayDeferredCallRequest) -> wire::ReplayDeferredCallResponse;
+        purge_expired(wire::PurgeExpiredRequest) -> wire::PurgeExpiredResponse;
     }
 }
 
 rpcs! {
     impl<S: Service> StatusService for Adapter<S> {
-        get_status(GetStatusRequest) -> GetStatusResponse;
-        test_error_reports(TestErrorReportsRequest) -> TestErrorReportsResponse;
+        get_status(wire::GetStatusRequest) -> wire::GetStatusResponse;
+        test_error_reports(wire::TestErrorReportsRequest) -> wire::TestErrorReportsResponse;
     }
 }
 
 rpcs! {
     impl<S: Service> DigestService for Adapter<S> {
-        get_digest(GetDigestRequest) -> GetDigestResponse;
+        get_digest(wire::GetDigestRequest) -> wire::GetDigestResponse;
     }
 }
 
 rpcs! {
     impl<S: Service> GuardService for Adapter<S> {
-        still_wanted(StillWantedRequest) -> StillWantedResponse;
+        still_wanted(wire::StillWantedRequest) -> wire::StillWantedResponse;
     }
 }
 
 rpcs! {
     impl<S: Service> PrivacyService for Adapter<S> {
-        resolve_subject(ResolveSubjectRequest) -> ResolveSubjectResponse;
-        preview_erasure(PreviewErasureRequest) -> PreviewErasureResponse;
-        erase_subject(EraseSubjectRequest) -> EraseSubjectResponse;
-        count_subject(CountSubjectRequest) -> CountSubjectResponse;
-        describe_tables(DescribeTablesRequest) -> DescribeTablesResponse;
-        apply_retention(ApplyRetentionRequest) -> ApplyRetentionResponse;
-        apply_objection(ApplyObjectionRequest) -> ApplyObjectionResponse;
-        apply_hold(ApplyHoldRequest) -> ApplyHoldResponse;
-        get_standing_hold_ids(GetStandingHoldIdsRequest) -> GetStandingHoldIdsResponse;
-        rectify_subject(RectifySubjectRequest) -> RectifySubjectResponse;
+        resolve_subject(wire::ResolveSubjectRequest) -> wire::ResolveSubjectResponse;
+        preview_erasure(wire::PreviewErasureRequest) -> wire::PreviewErasureResponse;
+        erase_subject(wire::EraseSubjectRequest) -> wire::EraseSubjectResponse;
+        count_subject(wire::CountSubjectRequest) -> wire::CountSubjectResponse;
+        describe_tables(wire::DescribeTablesRequest) -> wire::DescribeTablesResponse;
+        apply_retention(wire::ApplyRetentionRequest) -> wire::ApplyRetentionResponse;
+        apply_objection(wire::ApplyObjectionRequest) -> wire::ApplyObjectionResponse;
+        apply_hold(wire::ApplyHoldRequest) -> wire::ApplyHoldResponse;
+        get_standing_hold_ids(wire::GetStandingHoldIdsRequest) -> wire::GetStandingHoldIdsResponse;
+        rectify_subject(wire::RectifySubjectRequest) -> wire::RectifySubjectResponse;
     }
     streams {
-        export_subject(ExportSubjectRequest) -> ExportSubjectResponse;
+        export_subject(wire::ExportSubjectRequest) -> wire::ExportSubjectResponse;
     }
 }
 
 rpcs! {
     impl<S: Service> AuditChainService for Adapter<S> {
-        read_audit_chain(ReadAuditChainRequest) -> ReadAuditChainResponse;
-        verify_audit_chain(VerifyAuditChainRequest) -> VerifyAuditChainResponse;
+        read_audit_chain(wire::ReadAuditChainRequest) -> wire::ReadAuditChainResponse;
+        verify_audit_chain(wire::VerifyAuditChainRequest) -> wire::VerifyAuditChainResponse;
     }
 }
 
 rpcs! {
     impl<S: Service> LedgerService for Adapter<S> {
-        get_recorded_erasure_ids(GetRecordedErasureIdsRequest) -> GetRecordedErasureIdsResponse;
-        get_recorded_erasures(GetRecordedErasuresRequest) -> GetRecordedErasuresResponse;
-        get_ended_holds(GetEndedHoldsRequest) -> GetEndedHoldsResponse;
+        get_recorded_erasure_ids(wire::GetRecordedErasureIdsRequest) -> wire::GetRecordedErasureIdsResponse;
+        get_recorded_erasures(wire::GetRecordedErasuresRequest) -> wire::GetRecordedErasuresResponse;
+        get_ended_holds(wire::GetEndedHoldsRequest) -> wire::GetEndedHoldsResponse;
     }
 }
 
@@ -175,7 +165,22 @@ service_error! {
     }
 }
 
-impl From<Row> for DeferredCall {
+/// The most ids of one request.
+const MOST_IDS: usize = 100;
+
+/// Reads the id of `what`.
+fn read_id(field: &str, text: &str, what: &str) -> Result<Uuid, Invalid> {
+    id::parse(text).map_err(|_| Invalid::of(field, format!("expected the id of {what} (a UUID)")))
+}
+
+/// Reads a list of ids.
+fn read_ids(field: &str, texts: &[String], what: &str) -> Result<Vec<Uuid>, Invalid> {
+    let ids: Option<Vec<_>> = texts.iter().map(|text| Uuid::parse_str(text).ok()).collect();
+    let expected = || Invalid::of(field, format!("expected at most {MOST_IDS} ids of {what} (UUIDs)"));
+    ids.filter(|ids| ids.len() <= MOST_IDS).ok_or_else(expected)
+}
+
+impl From<Row> for wire::DeferredCall {
     fn from(row: Row) -> Self {
         Self {
             deferred_call_id: row.work_id.hyphenated().to_string(),

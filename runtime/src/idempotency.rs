@@ -1,7 +1,7 @@
-//! Makes a keyed call once: the transaction of the effect also remembers the answer, and a repeated call gets that answer.
+//! Makes a call with a key once: the transaction of the effect also stores the answer, and a repeated call gets that answer.
 //!
-//! The semantics are those of draft-ietf-httpapi-idempotency-key-header. The same key with another request is refused. While the
-//! first call still runs, a second call is told to come back. A try-lock decides, so a crash leaves no lock behind.
+//! The semantics are those of draft-ietf-httpapi-idempotency-key-header. The same key with another request is refused. While
+//! the first call runs, a second call gets an error that asks for a retry. A try-lock decides, so a crash leaves no lock.
 
 use chrono::TimeDelta;
 use prost::Message;
@@ -13,20 +13,20 @@ use crate::{
     fail_point, service_error,
 };
 
-/// How long answers to users are remembered.
+/// How long answers to users are stored.
 const KEEP_FOR_USERS: TimeDelta = TimeDelta::hours(24);
-/// How long answers to services are remembered: far longer than any deferred call lives.
+/// How long answers to services are stored: far longer than a deferred call can wait.
 const KEEP_FOR_SERVICES: TimeDelta = TimeDelta::days(90);
 
 /// Whether the call must be made, or was made before.
 pub enum Claim<R> {
-    /// The call must be made. Remember its answer in the same transaction.
+    /// The call must be made. Its answer must be stored in the same transaction.
     Fresh(FirstCall),
     /// The call was made before, with this answer.
     Replay(R),
 }
 
-/// A call that is made for the first time. It remembers its answer under its key; without a key it remembers nothing.
+/// A call that is made for the first time. It stores its answer under its key. Without a key it stores nothing.
 pub struct FirstCall(Option<Record>);
 
 struct Record {
@@ -38,10 +38,10 @@ struct Record {
 }
 
 service_error! {
-    /// Why a keyed call is not made.
+    /// Why a call with a key is not made.
     #[derive(Debug, thiserror::Error)]
     pub enum IdempotencyError {
-        /// The first call with this key still runs.
+        /// The first call with this key is still running.
         #[error("a call with this idempotency key is in progress; try again in a second")]
         InFlight => Aborted "IDEMPOTENCY_KEY_IN_FLIGHT" after 1 s,
         /// The key was used before with another request.
@@ -64,7 +64,7 @@ impl IdempotencyError {
     }
 }
 
-/// A hash of a request: two calls with one key must have the same.
+/// The hash of a request: two calls with the same key must have the same hash.
 #[must_use]
 pub fn request_hash<Req: Message>(request: &Req) -> Vec<u8> {
     ring::digest::digest(&ring::digest::SHA256, &request.encode_to_vec()).as_ref().to_vec()
@@ -105,7 +105,7 @@ pub async fn claim<Req: Message, Res: Message + Default>(
     .fetch_optional(&mut **tx)
     .await
     .map_err(DbError::from)?;
-    // A stored response is returned even while another call holds the lock: a replayed call may not have released it yet.
+    // A stored response is returned even if another call has the lock: a replayed call may still have it.
     match known {
         None if !locked => Err(IdempotencyError::InFlight),
         None => {
@@ -120,11 +120,11 @@ pub async fn claim<Req: Message, Res: Message + Default>(
 }
 
 impl FirstCall {
-    /// Remembers the answer. Call it in the transaction of the effect.
+    /// Stores the answer. Call it in the transaction of the effect.
     pub async fn remember<Res: Message>(self, tx: &mut Tx, response: &Res) -> Result<(), DbError> {
         let Some(record) = self.0 else { return Ok(()) };
         let now = tx.now().await?;
-        // An expired record may still exist: it is replaced.
+        // Replaces an expired record, which may still exist.
         sqlx::query!(
             "INSERT INTO runtime.idempotency_records
                  (caller, rpc, idempotency_key, request_hash, response, create_time, expire_time)

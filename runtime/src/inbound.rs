@@ -1,4 +1,4 @@
-//! The domain whose mail reaches us. Every service that gives out or takes addresses of it reads the same setting.
+//! The domain for mail to us. Every service that makes or accepts addresses of this domain reads the same setting.
 
 use std::str::FromStr;
 
@@ -39,7 +39,7 @@ impl InboundDomain {
         DOMAIN
     }
 
-    /// Reads the setting. `None` if it is not set, or if it is wrong, which is then noted.
+    /// Reads the setting. `None` if it is not set, or after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         reader.optional(&DOMAIN, "a domain, such as `in.levqor.ai`")
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_its_own_addresses_have_a_local_part() {
+    fn only_addresses_of_the_domain_have_a_local_part() {
         let domain: InboundDomain = "In.Levqor.ai".parse().expect("a domain");
         assert_eq!(domain.as_str(), "in.levqor.ai");
         let local = |text: &str| {

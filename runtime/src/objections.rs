@@ -1,5 +1,5 @@
-//! Objections of people (GDPR, article 21), as this service knows them: compliance tells every service of each change. So a service asks
-//! its own table before it acts, and needs no answer of another service.
+//! Objections of people (GDPR, article 21). Compliance sends each change to every service. So a service reads its own table before it acts,
+//! and needs no answer from another service.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_runtime::v1 as wire;
@@ -21,7 +21,7 @@ wire_enum! {
         Profiling = "PROFILING",
         /// Automation.
         Automation = "AUTOMATION",
-        /// Figures about persons.
+        /// Statistics about persons.
         Analytics = "ANALYTICS",
     }
 }
@@ -34,13 +34,13 @@ pub struct ObjectionChange {
     pub emails: Vec<Email>,
     /// What the person objects to.
     pub scope: ObjectionScope,
-    /// Whether the objection stands from now on.
+    /// Whether the objection is in force from now on.
     pub stands: bool,
     /// When it changed.
     pub change_time: DateTime<Utc>,
 }
 
-/// Stores a change. Returns whether anything changed: an older change changes nothing.
+/// Stores a change. Returns false if a newer change is stored.
 pub(crate) async fn apply(tx: &mut Tx, change: &ObjectionChange) -> Result<bool, DbError> {
     let mut changed = 0;
     for sub in &change.subs {
@@ -76,8 +76,8 @@ pub(crate) async fn apply(tx: &mut Tx, change: &ObjectionChange) -> Result<bool,
     Ok(changed > 0)
 }
 
-/// Whether the person with this id, or with this address, objects to it. While the processing of their data is restricted, they object
-/// to everything.
+/// Whether the person with this id, or with this address, objects to this scope. A restriction of the processing counts as an objection to
+/// everything.
 pub async fn stands(
     conn: &mut PgConnection,
     scope: ObjectionScope,

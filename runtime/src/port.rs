@@ -1,5 +1,5 @@
 //! A port of the mesh: accepts connections within limits, serves HTTP/1.1 and HTTP/2, and finishes the open requests on shutdown.
-//! It does not wait for ever for a client that sends half a head or nothing, or does not read its answer.
+//! It has time limits for clients that send half a head or nothing, or that do not read their answer.
 
 mod accept;
 mod connection;
@@ -17,7 +17,7 @@ use http::Request;
 
 use crate::tls::{Acceptor, PeerName};
 
-pub(crate) use self::connection::GOODBYE_PATIENCE;
+pub(crate) use self::connection::GOODBYE_TIMEOUT;
 pub use self::{accept::serve, files::raise_open_files, requests::Held};
 
 /// The largest head of a request, in bytes. A few kilobytes are usual, and the largest token fits.
@@ -40,7 +40,7 @@ pub struct Limits {
     /// How long a client may leave an answer unread. Over HTTP/2 only that answer's stream is reset.
     pub unread: Duration,
     /// The longest life of a connection. Then HTTP/2 sends GOAWAY, and the next answer of HTTP/1.1 says `Connection: close`; without
-    /// a request it stays until `idle` is over, so that no request is lost.
+    /// a request the connection stays open until `idle` is over, so that no request is lost.
     pub age: Duration,
     /// How long the requests of a closing connection may continue. `None`: no limit (tunnels run for ever).
     pub farewell: Option<Duration>,
@@ -87,7 +87,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
         Some(from.to_canonical())
     }
 
-    /// Takes the TLS handshake of each connection. `None`: the port speaks plain TCP.
+    /// Does the TLS handshake of each connection. `None`: the port uses plain TCP.
     fn acceptor(&self) -> Option<&Acceptor> {
         None
     }

@@ -1,5 +1,5 @@
 //! A private PostgreSQL on a Unix socket, for `levqor up` and for tests. It uses the machine's binaries, or downloads them. If
-//! the process is root, PostgreSQL runs as an unprivileged user, since it refuses to run as root.
+//! the process is root, PostgreSQL runs as an unprivileged user, because it refuses to run as root.
 //!
 //! We start `postgres` directly with arguments. `pg_ctl` would join the arguments for a shell.
 
@@ -39,11 +39,11 @@ use crate::db::DatabaseUrl;
 const SUPERUSER: &str = "levqor";
 /// The longest path of a Unix socket, minus the name that PostgreSQL adds.
 const MAX_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432.lock".len();
-/// How long a start may take: after a crash the server replays its log.
+/// The time limit of a start. After a crash the server replays its log.
 const START: Duration = Duration::from_mins(5);
 /// How long a start waits for the child processes of a killed server to exit.
 const REMAINS: Duration = Duration::from_secs(15);
-/// How long a server may take to end its sessions and write all data. The second limit is for an immediate shutdown.
+/// The time limits of a shutdown: the first for one that ends the sessions and writes all data, the second for an immediate one.
 const STOP: Duration = Duration::from_secs(45);
 const STOP_AT_ONCE: Duration = Duration::from_secs(10);
 
@@ -77,7 +77,7 @@ pub enum PostgresError {
     Path {
         /// The folder.
         path: PathBuf,
-        /// The fault.
+        /// Its problem.
         what: &'static str,
     },
     /// A shell would misread the name of the programs' folder.
@@ -128,7 +128,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster in this folder. `throw_away` trades durability for speed: for tests only.
+    /// A cluster in this folder. `throw_away` makes it faster but not durable: for tests only.
     pub fn new(binaries: Binaries, folder: &Path, throw_away: bool) -> Result<Self, PostgresError> {
         Ok(Self { binaries, folder: folder.to_owned(), account: Account::choose()?, throw_away })
     }
@@ -172,17 +172,17 @@ impl Cluster {
         account::make_closed_folder(&self.folder, self.account).map_err(failed)
     }
 
-    /// Creates the cluster if it does not exist, and starts it if it does not run. A server that still runs is adopted.
+    /// Creates the cluster if it does not exist, and starts it if it does not run. It uses a server that is already running.
     pub fn start(&self) -> Result<(), PostgresError> {
         self.start_unless(&|| false)
     }
 
-    /// The same, but it can be cancelled. Then no program that this started stays behind.
+    /// Starts it, but can be cancelled. A cancelled start ends all programs that it started.
     pub fn start_unless(&self, given_up: &dyn Fn() -> bool) -> Result<(), PostgresError> {
         self.prepare()?;
         let data = self.data();
         if !data.exists() {
-            // Creates the cluster completely or not at all: after a power failure a partial one is created again.
+            // Creates the cluster under another name first: after a power failure a partial cluster is created again.
             let new = self.folder.join("data.new");
             if new.exists() {
                 fs::remove_dir_all(&new)
@@ -239,17 +239,17 @@ impl Cluster {
         postgres.args(["-c", "max_connections=400", "-c", "log_error_verbosity=terse"]);
         if self.throw_away {
             postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
-            // Autovacuum visits every database once in this time. Tests have hundreds: by default it would start several processes a
-            // second.
+            // Autovacuum visits every database once in this time. Tests have hundreds of databases, so the default would start several
+            // processes per second.
             postgres.args(["-c", "autovacuum_naptime=10min"]);
         }
-        // No server runs here, so the pid in `postmaster.pid` belongs to no process of ours. PostgreSQL would take any process
-        // with that number for its own server. This setting tells it that the number is a coincidence.
+        // No server runs here, so the pid in `postmaster.pid` belongs to another process. PostgreSQL would treat that process as its own
+        // server. With this variable it ignores that pid.
         if let Some(stale) = server::number(&data) {
             postgres.env("PG_GRANDPARENT_PID", stale.as_raw_pid().to_string());
         }
         let mut left = vec![self.folder.join(".s.PGSQL.5432"), self.folder.join(".s.PGSQL.5432.lock")];
-        // A power failure can leave a file without a pid, and then PostgreSQL does not start.
+        // After a power failure the file may have no pid. Then PostgreSQL does not start.
         if server::number(&data).is_none() && !server::is_current_folder(&data) {
             left.push(data.join("postmaster.pid"));
         }
@@ -298,7 +298,7 @@ impl Cluster {
         open().map_err(|source| PostgresError::Folder { path: path.clone(), source })
     }
 
-    /// Stops it: ends the sessions and keeps committed data.
+    /// Stops it: ends the sessions, and writes committed data.
     pub fn stop(&self) -> Result<(), PostgresError> {
         stop_in(&self.folder)
     }
@@ -315,7 +315,7 @@ impl Cluster {
 
     /// The server that runs on this cluster.
     pub fn server(&self) -> Result<Option<Server>, PostgresError> {
-        Server::on(&self.data()).map_err(looked)
+        Server::on(&self.data()).map_err(cannot_look_up)
     }
 
     /// The URL of a database of this cluster, for its superuser.
@@ -333,8 +333,8 @@ impl Cluster {
         Ok(DatabaseUrl::on_socket(&self.folder, SUPERUSER, database))
     }
 
-    /// Starts a process that stops the cluster and removes its folder when this process ends, for any reason: it reads from a
-    /// pipe that closes only then. Keep the handle.
+    /// Starts a process that stops the cluster and removes its folder when this process ends, for any reason. It reads from a pipe that
+    /// closes at that time. The caller must keep the handle.
     pub fn remove_with_this_process(&self) -> Result<std::process::Child, PostgresError> {
         // Signals only a pid whose process runs in the data directory.
         let script = r#"read -r _
@@ -363,16 +363,16 @@ pub fn stop_in(folder: &Path) -> Result<(), PostgresError> {
     end(&data_in(folder), &[(Signal::INT, STOP), (Signal::QUIT, STOP_AT_ONCE), (Signal::KILL, STOP_AT_ONCE)])
 }
 
-/// Ends a server: sends these signals in turn until it is gone.
+/// Ends a server: sends these signals one after the other until it has ended.
 fn end(data: &Path, signals: &[(Signal, Duration)]) -> Result<(), PostgresError> {
-    let Some(server) = Server::on(data).map_err(looked)? else { return Ok(()) };
-    for (signal, patience) in signals {
-        server.signal(*signal).map_err(looked)?;
-        if server.wait(Some(*patience)) {
+    let Some(server) = Server::on(data).map_err(cannot_look_up)? else { return Ok(()) };
+    for (signal, limit) in signals {
+        server.signal(*signal).map_err(cannot_look_up)?;
+        if server.wait(Some(*limit)) {
             return Ok(());
         }
     }
-    Err(PostgresError::Program { program: "postgres", output: "it does not end".to_owned() })
+    Err(PostgresError::Program { program: "postgres", output: "it does not stop".to_owned() })
 }
 
 fn data_in(folder: &Path) -> PathBuf {
@@ -384,6 +384,6 @@ fn late() -> PostgresError {
     PostgresError::Program { program: "postgres", output }
 }
 
-fn looked(error: rustix::io::Errno) -> PostgresError {
+fn cannot_look_up(error: rustix::io::Errno) -> PostgresError {
     PostgresError::Run { program: "postgres", source: error.into() }
 }

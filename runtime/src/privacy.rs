@@ -1,5 +1,5 @@
-//! The personal data of one person: where a service's tables hold it, and how it is exported, counted and erased. It is written once,
-//! over what the tables and columns declare in their comments (`docs/ARCHITECTURE.md`, "Personal data").
+//! The personal data of one person: which tables hold it, and how a service exports, counts and erases it. All services share this code.
+//! It reads what the tables and columns declare in their comments (`docs/ARCHITECTURE.md`, "Personal data").
 
 mod catalogue;
 mod declaration;
@@ -14,17 +14,17 @@ mod retention;
 mod row;
 mod selection;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 pub(crate) use self::{
     catalogue::Table,
-    erase::{Erasure, Progress, erase},
+    erase::{Erasure, Progress, erase, planned},
     holds::standing_ids,
     ledger::subjects,
-    read::{Plan, Rows, files_of, left, plans, resolve},
+    read::{Walk, Which, files_of, left, plans, resolve},
     receipts::{applied, complete, completed_since},
     rectify::{Rectification, Value, ValueKind, rectify},
-    retention::{Outcome, apply as apply_retention},
+    retention::apply as apply_retention,
     selection::Search,
 };
 pub use self::{
@@ -34,26 +34,31 @@ pub use self::{
     ledger::{Erasures, Ledger, LedgerError, LedgerKey, Recorded},
 };
 
-/// A person, by everything that identifies them.
+/// How long one call erases or corrects. The caller calls again until it is complete.
+const CALL_TIME: Duration = Duration::from_secs(8);
+/// The most rows that one commit of a correction or of the retention changes.
+const BATCH: i64 = 500;
+
+/// A person, by all known identifiers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
     /// The identity provider's ids.
     pub subs: BTreeSet<String>,
     /// The mail addresses, in normal form.
     pub emails: BTreeSet<String>,
-    /// Their ids at the vendor that takes their money. The protos, the declarations and the table of holds have named that vendor since
-    /// v0.1.0, so those names stay.
+    /// The person's ids at the payment vendor. The protos, the declarations and the table of holds name that vendor since v0.1.0, so those
+    /// names stay.
     pub vendor_ids: BTreeSet<String>,
 }
 
 impl Subject {
-    /// Whether nothing identifies it. Such a subject has no rows.
+    /// Whether it has no identifier. Then it has no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.subs.is_empty() && self.emails.is_empty() && self.vendor_ids.is_empty()
     }
 
-    /// Adds what identifies the same person.
+    /// Adds further identifiers of the same person.
     pub(crate) fn add(&mut self, other: Self) {
         self.subs.extend(other.subs);
         self.emails.extend(other.emails);
@@ -61,7 +66,7 @@ impl Subject {
     }
 }
 
-/// The reason of the obstacle that a legal hold is.
+/// The reason of the obstacle if a legal hold stops an erasure.
 pub const LEGAL_HOLD: &str = "LEGAL_HOLD";
 
 /// A reason why an erasure has to wait now, such as work that is not finished.
@@ -69,6 +74,6 @@ pub const LEGAL_HOLD: &str = "LEGAL_HOLD";
 pub struct Obstacle {
     /// A name in upper case, such as `WORK_OPEN`.
     pub reason: &'static str,
-    /// Our id of what it is about.
+    /// Our id of the row that causes it.
     pub about: String,
 }

@@ -1,16 +1,16 @@
 //! Pseudonyms: the names of people in the audit chain. The table `runtime.audit_actors` maps each pseudonym to its `sub`. Erasure
-//! deletes a person's rows from that table only, so the chain still verifies, and shows no more of the person than the role.
-//! Also the hashes under which callers are counted, which no table maps to anybody.
+//! deletes a person's rows from that table only. The chain still verifies, and then shows only the person's role.
+//! Also the hashes under which callers are counted. No table maps such a hash to a person.
 
 use std::sync::Arc;
 
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The purposes of the derived keys. They keep these keys apart from each other, and from the secret, which also signs tokens.
+/// The purposes of the derived keys. Each purpose has another key, which also differs from the secret, which signs tokens.
 const PURPOSE: &[u8] = b"levqor audit pseudonyms";
 const PURPOSE_OF_CALLERS: &[u8] = b"levqor callers of codes";
-/// The bytes of the HMAC that a pseudonym keeps. 16 are enough that no two people share one.
+/// The bytes of the HMAC in a pseudonym. With 16 bytes, no two people have the same pseudonym.
 const BYTES: usize = 16;
 
 /// Makes pseudonyms. Cheap to clone.
@@ -46,7 +46,7 @@ impl CallerHashes {
 }
 
 /// The key for this purpose.
-fn derived(secret: &SecretString, purpose: &[u8]) -> hmac::Key {
+pub(crate) fn derived(secret: &SecretString, purpose: &[u8]) -> hmac::Key {
     let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
     hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, purpose).as_ref())
 }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_has_one_hash_per_key_and_it_is_no_pseudonym() {
+    fn a_caller_has_one_hash_per_key_that_differs_from_the_pseudonym() {
         let secret = SecretString::from("one".to_owned());
         let [first, again] = [(); 2].map(|()| CallerHashes::new(&secret).of("alice"));
         assert_eq!(first, again);

@@ -1,6 +1,6 @@
-//! The companies that may receive personal data from a service, or work for it: the register of processors (GDPR, articles 28 and
-//! 30). Each service declares its own by its settings, including those that are off. A declaration names settings and hosts,
-//! never secrets.
+//! The companies that may receive personal data from a service, or that work for it: the register of processors (GDPR, articles 28 and
+//! 30). Each service declares its companies by its settings, also those that are off. A declaration names settings and hosts, but no
+//! secrets.
 
 use crate::{capability::CapabilityState, telemetry};
 
@@ -10,7 +10,7 @@ const EVERY_CATEGORY: &[&str] = &["EMAIL", "NAME", "IP", "MESSAGE", "PAYMENT", "
 /// A company that may receive personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// Its name, or what it does.
+    /// Its name, or its function.
     pub name: &'static str,
     /// Why it receives data, in a sentence.
     pub purpose: &'static str,
@@ -20,7 +20,7 @@ pub struct Recipient {
     pub setting: &'static str,
     /// Whether it is on.
     pub is_active: bool,
-    /// The host that gets the data, where a setting names it.
+    /// The host that gets the data, if a setting names it.
     pub host: Option<String>,
 }
 
@@ -36,14 +36,7 @@ impl Recipient {
         Self { name, purpose, categories, setting, is_active: false, host: None }
     }
 
-    /// The same, which is on if this is true.
-    #[must_use]
-    pub fn active_if(mut self, is_active: bool) -> Self {
-        self.is_active = is_active;
-        self
-    }
-
-    /// The same, which is on if there is a host.
+    /// Sets the host. The company is on if there is a host.
     #[must_use]
     pub fn at(mut self, host: Option<&str>) -> Self {
         self.is_active = host.is_some();
@@ -75,5 +68,6 @@ pub(crate) fn of_process() -> Vec<Recipient> {
         &[],
         "SENTRY_DSN",
     );
-    vec![database.active_if(true), otlp.active_if(is_active("otlp")), sentry.active_if(is_active("sentry"))]
+    let all = [(database, true), (otlp, is_active("otlp")), (sentry, is_active("sentry"))];
+    all.map(|(recipient, is_active)| Recipient { is_active, ..recipient }).into()
 }

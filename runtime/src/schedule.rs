@@ -12,7 +12,8 @@ use self::slots::Slots;
 pub use self::slots::{EVERY_DAY, WEEKDAYS};
 use crate::{
     db::{Db, DbError},
-    deferred, fail_point,
+    deferred::{self, Lane},
+    fail_point,
 };
 
 /// How often a replica checks for a new slot.
@@ -163,7 +164,7 @@ async fn take(db: &Db, schedule: &Schedule, slot: DateTime<Utc>) -> Result<(), D
         // The call is due now, not since the slot began: so the lateness of schedules and the lateness of calls are measured
         // apart.
         let now = tx.now().await?;
-        deferred::defer_encoded(&mut tx, &request_type, request, key, now).await?;
+        deferred::defer_encoded(&mut tx, &request_type, request, key, now, Lane::MAIN).await?;
         tx.commit().await?;
         fail_point::SCHEDULE_DEFERRED.reached();
     }

@@ -1,5 +1,5 @@
-//! Has texts of people screened for high-risk data by compliance, before a service accepts them. If compliance does not answer in
-//! time, the text is accepted with a warning to operators, so that nobody waits for long.
+//! Asks compliance to screen texts of people for high-risk data, before a service accepts them. If compliance does not answer in time,
+//! the text is accepted with a warning to operators, so that the person does not wait for long.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,23 +10,23 @@ use crate::{chassis::Chassis, client::Peer};
 
 /// The service that screens.
 const COMPLIANCE: &str = "compliance";
-/// How long to wait for the answer.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// The time limit of the answer.
+const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What the screen says of a text.
+/// The result of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Screened {
     /// Nothing was found.
     Clear,
-    /// It has terms of these categories. It is taken with a warning.
+    /// The text has terms of these categories. It is accepted with a warning.
     Warned(BTreeSet<String>),
-    /// It has high-risk data, with terms of these categories. It is refused, unless it is of a kind that is never refused.
+    /// The text has high-risk data, with terms of these categories. It is refused, unless it is of a kind that is never refused.
     Blocked(BTreeSet<String>),
-    /// There was no answer in time. It is taken with a warning.
+    /// There was no answer in time. The text is accepted with a warning.
     Unanswered,
 }
 
-/// A notice to operators about a text that was taken with a warning. It names nobody.
+/// A notice to operators about a text that was accepted with a warning. It names no person.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Warning {
     /// What the notice is about.
@@ -40,7 +40,7 @@ pub struct Warning {
 }
 
 impl Warning {
-    /// Nothing ends these notices, so each day has one of its own. All calls of one day are equal, so only the first has an effect.
+    /// These notices never end, so each day has its own notice. All calls of one day are equal, so only the first has an effect.
     fn of_day(about: &str, text: String, now: DateTime<Utc>) -> Self {
         let about = format!("{about}:{}", now.format("%Y-%m-%d"));
         let fact_time = now.date_naive().and_time(NaiveTime::MIN).and_utc();
@@ -50,7 +50,7 @@ impl Warning {
 }
 
 impl Screened {
-    /// By whether the text is blocked, and the categories of all terms that were found.
+    /// The result of an answer: whether the text is blocked, and the categories of its terms.
     #[must_use]
     pub fn of(blocked: bool, categories: impl IntoIterator<Item = String>) -> Self {
         let categories: BTreeSet<_> = categories.into_iter().collect();
@@ -61,7 +61,7 @@ impl Screened {
         }
     }
 
-    /// The warning to operators about a text that was taken. `what` has the text, such as `message:0190…`. `None`: there is no warning.
+    /// The warning to operators about an accepted text. `what` names the row with the text, such as `message:0190…`. `None`: no warning.
     #[must_use]
     pub fn warning(&self, service: &str, what: &str, now: DateTime<Utc>) -> Option<Warning> {
         match self {
@@ -81,7 +81,7 @@ impl Screened {
                 );
                 Some(Warning::of_day(&format!("{what}:blocked:{}", names(categories, "-")), text, now))
             }
-            // While compliance is away, each text comes here: they are counted by one notice a day.
+            // While compliance is unavailable, every text gets this result. One notice a day counts these texts.
             Self::Unanswered => {
                 let text = format!(
                     "{what} was accepted without the screen for high-risk data, because compliance did not answer in time. Further \
@@ -99,7 +99,7 @@ fn names(categories: &BTreeSet<String>, separator: &str) -> String {
     categories.iter().map(String::as_str).collect::<Vec<_>>().join(separator)
 }
 
-/// Screens a text. `send` sends the request, which has the text, and says what compliance answered.
+/// Screens a text. `send` sends the request with the text, and returns the result of compliance's answer.
 pub async fn screen<R, F>(
     chassis: &Chassis,
     request_id: &str,
@@ -113,7 +113,7 @@ where
     if text.trim().is_empty() {
         return Screened::Clear;
     }
-    let answer = chassis.ask(COMPLIANCE, request_id, PATIENCE, request, |channel, request| async move {
+    let answer = chassis.ask(COMPLIANCE, request_id, TIMEOUT, request, |channel, request| async move {
         send(channel, request).await.map(Response::new)
     });
     answer.await.unwrap_or_else(|why| {
@@ -134,23 +134,23 @@ mod tests {
     #[test]
     fn each_day_has_one_notice_of_the_same_warning_and_one_of_all_texts_without_an_answer() {
         let now = DateTime::from_timestamp(1_795_390_872, 0).expect("an instant");
-        let told = |screened: &Screened, what: &str, seconds| {
+        let warning = |screened: &Screened, what: &str, seconds| {
             screened.warning("support", what, now + TimeDelta::seconds(seconds)).expect("a warning")
         };
         let found = ["MEDICAL", "LEGAL", "LEGAL"].map(str::to_owned);
         let warned = Screened::of(false, found.clone());
-        let first = told(&warned, "message:1", 0);
+        let first = warning(&warned, "message:1", 0);
         assert_eq!(first.about, "message:1:LEGAL-MEDICAL:2026-11-22");
         assert!(first.text.starts_with("message:1 may have high-risk data (LEGAL, MEDICAL)."), "{first:?}");
-        assert_eq!(first, told(&warned, "message:1", 60), "the same call, which has no further effect");
-        for other in [told(&warned, "message:2", 0), told(&warned, "message:1", 24 * 60 * 60)] {
+        assert_eq!(first, warning(&warned, "message:1", 60), "the same call, which has no further effect");
+        for other in [warning(&warned, "message:2", 0), warning(&warned, "message:1", 24 * 60 * 60)] {
             assert!(other.about != first.about && other.key != first.key, "{other:?}");
         }
         let (one, other) =
-            (told(&Screened::Unanswered, "message:1", 0), told(&Screened::Unanswered, "lead:2", 1));
+            (warning(&Screened::Unanswered, "message:1", 0), warning(&Screened::Unanswered, "lead:2", 1));
         assert_eq!([&*one.about, &*other.about], ["unscreened:support:2026-11-22"; 2]);
         assert_ne!(one.key, other.key, "each is counted");
-        let blocked = told(&Screened::of(true, found), "message:1", 0);
+        let blocked = warning(&Screened::of(true, found), "message:1", 0);
         assert_eq!(
             blocked.about, "message:1:blocked:LEGAL-MEDICAL:2026-11-22",
             "not counted with those that only warn"

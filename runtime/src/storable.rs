@@ -1,5 +1,5 @@
-//! Finds text that no table can hold: PostgreSQL refuses the character NUL. The request is refused on arrival, with the field's
-//! name, so that no statement fails because of it.
+//! Refuses a request with text that no table can store: PostgreSQL refuses the character NUL. The error names the field. So no statement
+//! fails because of such text.
 
 use prost_reflect::{DynamicMessage, MapKey, MessageDescriptor, ReflectMessage, Value};
 
@@ -15,7 +15,7 @@ pub fn check(descriptor: &MessageDescriptor, encoded: &[u8]) -> Result<(), Inval
     }
     match DynamicMessage::decode(descriptor.clone(), encoded) {
         Ok(message) => check_message(&message),
-        // The RPC decodes it next, and refuses it.
+        // The RPC decodes the request next, and refuses it.
         Err(_) => Ok(()),
     }
 }
@@ -28,7 +28,7 @@ pub fn check_message(message: &DynamicMessage) -> Result<(), Invalid> {
 }
 
 fn in_message(message: &DynamicMessage, path: &str, found: &mut Vec<Violation>) {
-    // A caller does not know the inner fields of a well-known type.
+    // The path does not name the inner fields of a well-known type, because a caller does not see them.
     let is_well_known = message.descriptor().package_name() == "google.protobuf";
     for (field, value) in message.fields() {
         match (is_well_known, path) {
@@ -60,7 +60,7 @@ fn in_value(value: &Value, path: &str, found: &mut Vec<Violation>) {
                 in_value(value, path, found);
             }
         }
-        // Bytes may hold zeros in the database.
+        // PostgreSQL accepts zeros in bytes.
         Value::Bool(_)
         | Value::I32(_)
         | Value::I64(_)

@@ -1,8 +1,8 @@
-//! Storage of files by key, through opendal: a folder of the local disk, a bucket of a service that speaks S3, or a bucket with a
-//! folder as its fallback. A file is written and read in pieces, never whole. It exists under its key only once it is complete.
+//! Storage of files by key, through opendal: a folder of the local disk, a bucket of a service that supports S3, or a bucket with a
+//! folder as its fallback. A file is written and read in pieces. It exists under its key only when it is complete.
 //!
-//! The storage knows no owner and no state. A service records in its database which keys exist, before it writes one and before
-//! it removes one, so that every stored file is known to a service.
+//! The storage has no owners and no states. A service records a key in its database before it writes the file, and before it removes the
+//! file, so that a service knows every stored file.
 
 mod place;
 mod recipients;
@@ -23,12 +23,12 @@ pub use self::{
 use crate::service_error;
 
 service_error! {
-    /// What can go wrong with the storage.
+    /// Why the storage fails.
     #[derive(Debug, thiserror::Error)]
     pub enum StorageError {
         /// The storage failed.
         #[error("the storage failed")]
-        Unavailable(#[source] opendal::Error) => Unavailable "STORAGE_UNAVAILABLE" after 5 s,
+        Unavailable(#[from] opendal::Error) => Unavailable "STORAGE_UNAVAILABLE" after 5 s,
         /// A client of the bucket cannot be made.
         #[error("a client of the storage cannot be made")]
         Client(#[source] reqwest::Error) => Internal "INTERNAL",
@@ -41,29 +41,23 @@ service_error! {
     }
 }
 
-impl From<opendal::Error> for StorageError {
-    fn from(error: opendal::Error) -> Self {
-        Self::Unavailable(error)
-    }
-}
-
 /// A storage. Cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
     first: Arc<Store>,
-    /// Where files go while the first one fails.
+    /// Files go to it while the first one fails.
     fallback: Option<Arc<Store>>,
 }
 
 impl Storage {
-    /// Opens the storage. A folder is made if there is none; a bucket must be there.
+    /// Opens the storage. It creates a folder that does not exist. A bucket must exist.
     pub fn open(place: &Place) -> Result<Self, StorageError> {
         let fallback = place.fallback.as_ref().map(Store::open).transpose()?;
         Ok(Self { first: Arc::new(Store::open(&place.first)?), fallback: fallback.map(Arc::new) })
     }
 
-    /// Opens the storage and tries it, at the start of a service. A folder that cannot be used stops the start. A bucket may only be
-    /// away for a while: that is logged.
+    /// Opens and tests the storage, at the start of a service. If a folder cannot be used, the service does not start. A bucket may be
+    /// unavailable for some time, so its failure is only logged.
     pub async fn start(place: &Place) -> anyhow::Result<Self> {
         let storage = Self::open(place).with_context(|| format!("cannot open {}", place.in_words()))?;
         for store in storage.stores() {
@@ -81,14 +75,14 @@ impl Storage {
         iter::once(&self.first).chain(&self.fallback)
     }
 
-    /// Begins to write a file. A file with this key is replaced. If the first place failed a moment ago, it goes to the fallback; who
-    /// met the failure writes it once more.
+    /// Begins to write a file. It replaces a file with this key. If the first place failed a moment ago, the file goes to the fallback. A
+    /// caller whose write fails begins again, and then uses the fallback.
     pub async fn write(&self, key: &str) -> Result<Writer, StorageError> {
         let sound = self.stores().find(|store| !store.is_failing());
         let store = sound.unwrap_or(&self.first);
         let is_fallback = !Arc::ptr_eq(store, &self.first);
         if is_fallback {
-            tracing::warn!("the first storage failed a moment ago: a file goes to the second one");
+            tracing::warn!("the first storage failed a moment ago: a file goes to the fallback");
         }
         Writer::begin(Arc::clone(store), is_fallback, key).await
     }
@@ -102,7 +96,7 @@ impl Storage {
         match self.first.has(key).await {
             Ok(true) => self.first.read(key).await,
             Ok(false) => fallback.read(key).await,
-            // The file may be in the other one.
+            // The file may be in the fallback.
             Err(error) => match fallback.has(key).await {
                 Ok(true) => fallback.read(key).await,
                 Ok(false) | Err(_) => Err(error),
@@ -116,13 +110,13 @@ impl Storage {
         self.fallback.is_some()
     }
 
-    /// The first place, in words.
+    /// The first place, in words for people.
     #[must_use]
     pub fn words(&self) -> &'static str {
         self.first.words
     }
 
-    /// The names of its places under which a database keeps where a file is, in the order in which they are tried.
+    /// The names of its places, in the order in which they are tried. A database stores such a name with a file.
     #[must_use]
     pub fn places(&self) -> Vec<String> {
         self.stores().map(|store| store.place.clone()).collect()
@@ -137,7 +131,7 @@ impl Storage {
         }
     }
 
-    /// Removes a file, and what writes that were interrupted left of it. Nothing happens if there is none.
+    /// Removes a file, and the unfinished files of interrupted writes. A missing file is no error.
     pub async fn remove(&self, key: &str) -> Result<(), StorageError> {
         let removed = self.first.remove(key).await;
         match &self.fallback {
@@ -146,7 +140,7 @@ impl Storage {
         }
     }
 
-    /// The keys of all files whose keys begin with this folder, such as `ledger/`. A file that is in both places comes twice.
+    /// The keys of all files in this folder, such as `ledger/`. The key of a file in both places is in the list twice.
     pub async fn keys(&self, folder: &str) -> Result<Vec<String>, StorageError> {
         let mut keys = self.first.keys(folder).await?;
         if let Some(fallback) = &self.fallback {
@@ -195,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_there_only_once_it_is_whole() {
+    async fn a_file_exists_only_when_it_is_complete() {
         let folder = folder();
         let storage = open(&folder);
         let piece = || Bytes::from_static(b"an entry");
@@ -214,7 +208,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_interrupted_write_leaves_what_was_there_and_its_remains_go_with_the_file() {
+    async fn an_interrupted_write_does_not_change_the_file_and_its_unfinished_file_is_removed_with_the_file()
+    {
         let folder = folder();
         let storage = open(&folder);
         let whole = Bytes::from_static(b"whole");
@@ -223,14 +218,14 @@ mod tests {
             writer.write(whole.clone()).await.expect("written");
             writer.finish().await.expect("finished");
         }
-        let mut given_up = storage.write("a/1").await.expect("begun");
-        given_up.write(Bytes::from_static(b"half")).await.expect("written");
-        given_up.abort().await.expect("removed");
+        let mut aborted = storage.write("a/1").await.expect("begun");
+        aborted.write(Bytes::from_static(b"half")).await.expect("written");
+        aborted.abort().await.expect("removed");
         assert_eq!(storage.first.names("a/").await.expect("listed").len(), 2);
-        // As a crash leaves it.
-        let mut cut_off = storage.write("a/1").await.expect("begun");
-        cut_off.write(Bytes::from_static(b"half")).await.expect("written");
-        drop(cut_off);
+        // The same as after a crash.
+        let mut unfinished = storage.write("a/1").await.expect("begun");
+        unfinished.write(Bytes::from_static(b"half")).await.expect("written");
+        drop(unfinished);
         assert_eq!(storage.first.names("a/").await.expect("listed").len(), 3);
         assert_eq!(content(&storage, "a/1").await.as_deref(), Some(&b"whole"[..]));
         storage.remove("a/1").await.expect("removed");
@@ -239,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_comes_back_piece_by_piece_and_is_gone_once_it_is_removed() {
+    async fn a_file_is_read_in_pieces_and_does_not_exist_after_its_removal() {
         let folder = folder();
         let storage = open(&folder);
         storage.probe().await.expect("it works");

@@ -1,5 +1,5 @@
 //! TLS: certificates from files that may change while the process runs, and the handshake of a port. Each process of the mesh shows
-//! a certificate that names it, as a client and as a server: so a port knows who calls, and a caller whom it reached.
+//! a certificate with its name, as a client and as a server. So a port can identify its callers, and a caller can identify the service.
 
 mod acceptor;
 mod expiry;

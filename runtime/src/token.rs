@@ -1,5 +1,5 @@
-//! Tokens: users' JWTs, verified against a shared secret or a JWKS, and the short-lived tokens of services. Nobody can take one for
-//! the other: different keys sign them, and the `typ` differs (RFC 8725, 3.11). The key fixes the algorithm, never the token.
+//! Tokens: users' JWTs, verified against a shared secret or a JWKS, and the short-lived tokens of services. The two kinds cannot be
+//! confused: different keys sign them, and the `typ` differs (RFC 8725, 3.11). The key decides the algorithm, never the token.
 
 mod claims;
 mod form;
@@ -25,7 +25,7 @@ const SERVICE_TYP: &str = "levqor-service+jwt";
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
 service_error! {
-    /// Why a token is not accepted. The texts hold only what a client may know.
+    /// Why a token is not accepted. The texts contain only what a client may see.
     #[derive(Debug, thiserror::Error)]
     pub enum TokenError {
         /// It is not a token, its key is not trusted, or it is for another audience.
@@ -49,7 +49,7 @@ service_error! {
         /// It has expired, or is not valid yet.
         #[error("the token has expired or is not valid yet")]
         Expired => Unauthenticated "TOKEN_EXPIRED",
-        /// It is the other kind of token.
+        /// It is a token of the wrong kind.
         #[error("this kind of token is not accepted here")]
         WrongKind => Unauthenticated "TOKEN_KIND",
         /// The identity provider's keys cannot be fetched.
@@ -63,7 +63,7 @@ pub(crate) fn is_service_token(token: &str) -> Result<bool, TokenError> {
     Ok(Header::read(token)?.kind == Kind::Service)
 }
 
-/// What the library verifies beside the signature. `claims::Life` checks the time, by the mesh's clock, which tests can move.
+/// The claims that the library verifies, beside the signature. `claims::Life` checks the time by the mesh's clock, which tests can change.
 fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.set_issuer(&[issuer]);

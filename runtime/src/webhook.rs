@@ -1,4 +1,4 @@
-//! Webhooks: one intake for every sender that signs with a shared secret. A service adds the headers' form, and how to read events.
+//! Webhooks: one intake for every sender that signs with a shared secret. A service adds the form of the headers and the parser of events.
 
 mod intake;
 mod journal;

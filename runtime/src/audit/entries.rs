@@ -1,4 +1,4 @@
-//! Reads entries of the chain, newest first. The entries of all services are one list for people: it is sorted by time, then by id.
+//! Reads entries of the chain, newest first. People see the entries of all services as one list, sorted by time and then by id.
 
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
@@ -28,12 +28,13 @@ pub(crate) struct Entry {
     pub(crate) ids: serde_json::Value,
 }
 
-/// The id of an entry: half of it names the service, half of it is the sequence number.
+/// The id of an entry: one half identifies the service, the other half is the sequence number.
 pub(crate) fn id(service: &str, sequence: i64) -> Uuid {
     Uuid::from_u64_pair(half(service), sequence.cast_unsigned())
 }
 
-/// The sequence number before which a chain's entries of one instant come after an entry in the list of all chains.
+/// Compares a chain with an entry of the same instant: the chain's entries below this sequence number come after it in the list of all
+/// chains.
 pub(crate) fn bound(service: &str, after: Uuid) -> i64 {
     let (other, sequence) = after.as_u64_pair();
     match half(service).cmp(&other) {
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_entries_of_one_instant_are_listed_once_whatever_their_chains() {
+    fn the_entries_of_one_instant_in_several_chains_are_listed_once() {
         let services = ["billing", "compliance", "notifications", "support"];
         let mut all: Vec<_> = services
             .iter()

@@ -1,5 +1,5 @@
 //! Records reads of other people's data by staff: one entry in the audit chain per call, written before the response is sent. The
-//! descriptors say which RPCs show personal data, so a new RPC needs no code here.
+//! descriptors mark the RPCs that show personal data, so a new RPC needs no code here.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::{
 /// The action in these entries.
 const ACTION: &str = "personal_data.read";
 
-/// A caller who may see everybody's data, and the RPC that shows personal data.
+/// A caller who may see the data of all people, and the RPC that shows personal data.
 pub(crate) struct Reader {
     actor: Actor,
     method: &'static Method,
 }
 
 impl Reader {
-    /// `None` if nothing must be recorded: customers see only their own data, services act for no person, and an RPC that shows
-    /// no personal data needs no entry. An RPC that changes data writes its own entry.
+    /// `None` if the call needs no entry here. Customers see only their own data, services act for no person, and some RPCs show no
+    /// personal data. An RPC that changes data writes its own entry.
     pub(crate) fn of(ctx: &Ctx) -> Option<Self> {
         let Actor::User(user) = &ctx.actor else { return None };
         let reads = ctx.method.repeat == Repeat::Safe && ctx.method.shows_personal_data;
@@ -119,10 +119,10 @@ mod tests {
             ("/GetStripeEvent", user(Role::Staff), true),
             ("/ListStripeEvents", user(Role::Staff), true),
             ("/GetProviderEvent", user(Role::Staff), true),
-            // They show nothing personal.
+            // They show no personal data.
             ("/ListProviderEvents", user(Role::Staff), false),
             ("/ListDeferredCalls", user(Role::Admin), false),
-            // They record what they do by themselves.
+            // They write their own entries.
             ("/ReplayStripeEvent", user(Role::Staff), false),
             ("/ResolveMessage", user(Role::Staff), false),
         ] {

@@ -1,4 +1,4 @@
-//! The addresses of the services: `host:port`, a list of them, or `dns:host:port`, which is resolved again and again.
+//! The addresses of the services: `host:port`, a list of them, or `dns:host:port`, which is resolved repeatedly.
 
 use std::{
     borrow::Cow,
@@ -76,10 +76,10 @@ impl Addresses {
         services.iter().map(|service| setting(service)).collect()
     }
 
-    /// Reads the addresses of these services, except `own`. Returns none only after it noted a problem.
+    /// Reads the addresses of these services, except `own`. Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>, services: &[String], own: &str) -> Option<Self> {
         let others = services.iter().filter(|service| *service != own);
-        // Reads all addresses before it gives up, so that all mistakes are reported.
+        // Reads all addresses before it returns `None`, so that all mistakes are reported.
         let read: Vec<(String, Option<PeerAddress>)> = others
             .map(|service| {
                 let expected = "host:port, a comma-separated list of them, or dns:host:port";
@@ -99,7 +99,7 @@ impl Addresses {
     }
 }
 
-/// All socket addresses of a list. None where one lookup failed, because a part of the list would remove the other addresses.
+/// All socket addresses of a list. `None` if one lookup failed: an incomplete list would remove addresses that are in use.
 pub(super) async fn resolve(addresses: &[Address]) -> Option<BTreeSet<SocketAddr>> {
     let mut found = BTreeSet::new();
     for address in addresses {

@@ -20,7 +20,7 @@ use crate::{
     telemetry,
 };
 
-/// The answer to a call, while it is awaited.
+/// The future answer to a call.
 type Answer = Either<ResponseFuture, BoxFuture<'static, Result<http::Response<Body>, Error>>>;
 
 /// A channel to a service. Cheap to clone; connects on first use.
@@ -112,9 +112,9 @@ impl Future for Timed {
 
 /// A failure is in the headers of the answer. A call without headers got no answer.
 fn code(answer: &Result<http::Response<Body>, Error>) -> Code {
-    let told = |response: &http::Response<Body>| {
+    let code = |response: &http::Response<Body>| {
         let code = response.headers().get("grpc-status");
         code.map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
     };
-    answer.as_ref().map_or(Code::Unavailable, told)
+    answer.as_ref().map_or(Code::Unavailable, code)
 }

@@ -1,5 +1,5 @@
-//! A call that was not sent to one replica is sent to another one: its replica has closed the connection, or does not accept one.
-//! Whether a call was sent is known by its body. An RPC cannot begin without the message in it.
+//! Sends a call to another replica if it was not sent to the first one, because that replica closed the connection or accepted none. A call
+//! counts as sent when its body is read, because an RPC cannot begin without the message in the body.
 
 use std::{
     future::poll_fn,
@@ -22,7 +22,7 @@ use tower::Service;
 /// The most retries of one call. There are many, because the channel may pick the same dead replica again.
 const MOST_TIMES: usize = 24;
 /// No retry begins later than this after the call.
-const PATIENCE: Duration = Duration::from_millis(500);
+const RETRY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A call while it may be sent again.
 pub(super) struct Unsent {
@@ -32,7 +32,7 @@ pub(super) struct Unsent {
 }
 
 impl Unsent {
-    /// Keeps a call. The returned request is to be sent first.
+    /// Keeps a call. The caller sends the returned request first.
     pub(super) fn of(request: http::Request<Body>) -> (http::Request<Body>, Self) {
         let (head, body) = request.into_parts();
         let unsent = Self { head, body: Arc::new(Mutex::new(Some(body))) };
@@ -48,7 +48,7 @@ impl Unsent {
         let begun = Instant::now();
         let mut answer = first.await;
         for _ in 0..MOST_TIMES {
-            if answer.is_ok() || self.was_sent() || begun.elapsed() > PATIENCE {
+            if answer.is_ok() || self.was_sent() || begun.elapsed() > RETRY_TIMEOUT {
                 break;
             }
             poll_fn(|cx| Service::<http::Request<Body>>::poll_ready(&mut channel, cx)).await?;
@@ -92,7 +92,7 @@ impl http_body::Body for LentBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        // A body without data is read too. Otherwise nobody would know that the request was sent.
+        // The connection must read a body without data too. Otherwise the request would not count as sent.
         self.body.as_ref().is_some_and(http_body::Body::is_end_stream)
     }
 }

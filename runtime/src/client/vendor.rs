@@ -67,8 +67,8 @@ impl FromStr for ApiBase {
     }
 }
 
-/// A client for one vendor's API. It follows no redirect: keys and personal data must not go elsewhere. `timeout` limits the whole
-/// call. Fails only where TLS cannot be set up.
+/// A client for one vendor's API. It follows no redirect, because keys and personal data must not reach another host. `timeout` limits the
+/// whole call. Fails only if TLS cannot be set up.
 #[expect(clippy::disallowed_methods, reason = "beside `http_client`, the one place that makes HTTP clients")]
 pub fn vendor_client(
     base: &ApiBase,

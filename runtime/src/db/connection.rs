@@ -1,9 +1,6 @@
 //! A pool connection that is returned within a time limit or closed.
 
-use std::{
-    ops::{Deref, DerefMut},
-    time::Duration,
-};
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, pool::PoolConnection};
 use tokio::{runtime::Handle, task_local, time::timeout};
@@ -24,8 +21,8 @@ pub(super) async fn roll_back(conn: &mut PgConnection) -> Result<bool, sqlx::Err
     Ok(true)
 }
 
-/// A pool connection. sqlx pings a returned connection and waits for the answer without a limit. A server that disappears without
-/// closing the connection would keep its slot in the pool, until the pool is empty. This type limits the wait.
+/// A pool connection. sqlx pings a returned connection and waits for the answer without a limit. If a server disappears without closing
+/// its connections, each of them keeps its slot in the pool, until the pool is empty. This type limits the wait.
 pub struct Conn {
     inner: PoolConnection<Postgres>,
     in_transaction: bool,
@@ -36,8 +33,7 @@ impl Conn {
         Self { inner, in_transaction: false }
     }
 
-    /// Begins a transaction with these PostgreSQL settings, in one round trip. It ends at the latest when the connection is
-    /// dropped.
+    /// Begins a transaction with these PostgreSQL settings, in one round trip. It ends when the connection is dropped, if not earlier.
     pub(super) async fn begin(
         &mut self,
         settings: &[(&'static str, &'static str)],
@@ -56,25 +52,10 @@ impl Conn {
     }
 }
 
-impl Deref for Conn {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.inner
-    }
-}
-
-impl DerefMut for Conn {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.inner
-    }
-}
+connection_in!(Conn.inner);
 
 impl Drop for Conn {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "whoever drops it cannot wait, and the drain closes the pool"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "`drop` cannot wait, and the drain closes the pool")]
     fn drop(&mut self) {
         // From here the future owns the connection. If it is dropped early, it closes the connection and frees its slot in the
         // pool.

@@ -1,4 +1,4 @@
-//! Rows of lists: one unreadable row must not make the whole list fail.
+//! Rows of lists: one unreadable row does not make the whole list fail.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::DbError;
 use crate::error::ServiceError;
 
-/// A row of a list: its position and its content. An unreadable row keeps its position, so that paging works. It is left out, and
-/// an ERROR is logged.
+/// A row of a list: its position and its content. An unreadable row keeps its position, so that paging works. The list does not show it,
+/// and an ERROR is logged.
 pub struct Listed<T> {
     /// The row's position in the list.
     pub place: (DateTime<Utc>, Uuid),

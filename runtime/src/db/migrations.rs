@@ -1,4 +1,4 @@
-//! Migrations of the chassis and of the service. Each has its own history; this file runs and compares both.
+//! Migrations of the chassis and of the service. Each has its own history. This file runs and compares both.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -34,7 +34,7 @@ pub enum MigrationError {
     /// A migration failed, or history and files differ.
     #[error("a migration failed")]
     Migrate(#[from] MigrateError),
-    /// Which migrations were applied cannot be read.
+    /// The list of applied migrations cannot be read.
     #[error("the history of the migrations cannot be read")]
     History(#[source] DbError),
     /// The tables could not be analysed after the migrations.
@@ -42,7 +42,7 @@ pub enum MigrationError {
     Analyse(#[source] sqlx::Error),
 }
 
-/// Applies all pending migrations, and leaves those of a newer binary alone. Concurrent replicas wait for each other.
+/// Applies all pending migrations, and ignores those of a newer binary. Concurrent replicas wait for each other.
 pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), MigrationError> {
     let mut conn = PgConnection::connect_with(url.options()).await.map_err(MigrationError::Connect)?;
     for migrator in [&RUNTIME, service] {
@@ -52,8 +52,8 @@ pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), Migrat
         }
         beside_newer(migrator).run(&mut conn).await?;
     }
-    // A migration may have filled a column or created an index, so the planner needs new statistics. An empty table gets none:
-    // PostgreSQL would believe it to stay empty, and would read whole indexes until it analyses the table by itself.
+    // A migration may have filled a column or created an index, so the planner needs new statistics. An empty table is not analysed:
+    // PostgreSQL would expect that it stays empty, and would read whole indexes until autovacuum analyses the table.
     let analyse = "DO $$ DECLARE filled regclass; BEGIN
                        FOR filled IN SELECT oid FROM pg_class WHERE relkind = 'r' AND pg_relation_size(oid) > 0
                                      AND relnamespace IN ('public'::regnamespace, 'runtime'::regnamespace) LOOP
@@ -64,8 +64,8 @@ pub async fn migrate(url: &DatabaseUrl, service: &Migrator) -> Result<(), Migrat
     conn.close().await.map_err(MigrationError::Connect)
 }
 
-/// The same migrations, but they also run where a newer binary ran its own. Those are compatible by rule, and a rollback must get past
-/// them: the previous binary's `levqor migrate` runs before that binary serves.
+/// The same migrations, but they also run if a newer binary has run its own migrations. Those are compatible by rule. A rollback needs
+/// this, because the previous binary's `levqor migrate` runs before that binary serves.
 fn beside_newer(migrator: &Migrator) -> Migrator {
     Migrator {
         migrations: migrator.migrations.clone(),
@@ -76,8 +76,8 @@ fn beside_newer(migrator: &Migrator) -> Migrator {
     }
 }
 
-/// An applied migration that the binary does not have, although it has a later one. No newer binary made it, because newer migrations
-/// come last: it was removed or renamed, so the database is of another build.
+/// An applied migration that the binary does not have, although it has a later one. It is not from a newer binary, because newer migrations
+/// come last. It was removed or renamed, so the database belongs to another build.
 fn removed(migrator: &Migrator, applied: &BTreeMap<i64, Vec<u8>>) -> Option<i64> {
     let newest = migrator.iter().map(|migration| migration.version).max()?;
     applied.keys().copied().find(|version| *version < newest && !migrator.version_exists(*version))
@@ -129,7 +129,7 @@ pub async fn compare(conn: &mut PgConnection, service: &Migrator) -> Result<Hist
     Ok(history)
 }
 
-/// The applied migrations: version and checksum. Empty where the history table does not exist yet.
+/// The applied migrations: version and checksum. Empty if the history table does not exist yet.
 async fn applied(conn: &mut PgConnection, table: &str) -> Result<BTreeMap<i64, Vec<u8>>, DbError> {
     let exists: bool =
         sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *conn).await?;

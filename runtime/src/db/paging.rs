@@ -1,5 +1,5 @@
-//! Pages of lists: newest first or oldest first, by (time, id). A page token names its list: the RPC, the request's filter, and
-//! whose rows the caller may see. A token for another list is refused (AIP-158).
+//! Pages of lists: newest first or oldest first, by (time, id). A page token identifies its list: the RPC, the request's filter, and the
+//! rows that the caller may see. A token for another list is refused (AIP-158).
 
 use chrono::{DateTime, Utc};
 use prost::{Message, Name};
@@ -34,7 +34,7 @@ impl Page {
     }
 
     fn of_encoded(violations: &mut Violations, request: &str, encoded: &[u8], scope: &Scope) -> Option<Self> {
-        // The decoding cannot fail: the descriptors hold every request, and the bytes were encoded a moment ago.
+        // The decoding cannot fail: the descriptors contain every request, and the bytes were just encoded.
         let descriptor = methods().pool().get_message_by_name(request)?;
         let mut filter = DynamicMessage::decode(descriptor, encoded).ok()?;
         let size = take(&mut filter, "page_size").and_then(|size| size.as_i32()).unwrap_or_default();
@@ -97,14 +97,14 @@ fn take(message: &mut DynamicMessage, field: &str) -> Option<Value> {
     Some(value)
 }
 
-/// The hash that identifies a list: the request without its page fields, and whose rows are visible.
+/// The hash that identifies a list: the request without its page fields, and the owner of the visible rows.
 fn list(request: &str, filter: &[u8], scope: &Scope) -> [u8; 32] {
-    let whose = scope.sub().map_or_else(|| "all".to_owned(), |sub| format!("sub:{sub}"));
-    hash([request.as_bytes(), filter, whose.as_bytes()])
+    let owner = scope.sub().map_or_else(|| "all".to_owned(), |sub| format!("sub:{sub}"));
+    hash_of_parts([request.as_bytes(), filter, owner.as_bytes()])
 }
 
 /// SHA-256 over each part with its length, so that different lists of parts never give the same bytes.
-fn hash<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
+pub(crate) fn hash_of_parts<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());
@@ -120,7 +120,7 @@ fn hash<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
 fn encode(position: (DateTime<Utc>, Uuid), list: &[u8; 32]) -> String {
     let (time, id) = position;
     let time = time.timestamp_micros().to_be_bytes();
-    let check = hash([list, &time, id.as_bytes()]);
+    let check = hash_of_parts([list, &time, id.as_bytes()]);
     hex::encode([&time, id.as_bytes().as_slice(), &check[..CHECK_BYTES]].concat())
 }
 
@@ -202,17 +202,17 @@ mod tests {
     fn a_token_leads_to_the_row_after_the_last() {
         let request = ListOrdersRequest { page_size: 2, ..Default::default() };
         let page = Page::parse(&mut Violations::new(), &request, &Scope::All).expect("page");
-        let mut found = rows();
-        let page_token = page.cut(&mut found, |row| *row);
-        assert_eq!(found, rows()[..2]);
+        let mut page_rows = rows();
+        let page_token = page.cut(&mut page_rows, |row| *row);
+        assert_eq!(page_rows, rows()[..2]);
         let next = ListOrdersRequest { page_token, ..request };
         let next = Page::parse(&mut Violations::new(), &next, &Scope::All).expect("page");
         assert_eq!(next.after, Some(rows()[1]));
-        assert_eq!(next.cut(&mut found, |row| *row), "");
+        assert_eq!(next.cut(&mut page_rows, |row| *row), "");
     }
 
     #[test]
-    fn a_page_token_is_refused_by_every_list_and_filter_but_its_own() {
+    fn a_page_token_is_refused_by_every_other_list_and_filter() {
         let lists = lists();
         assert!(lists.len() >= 5, "{}", lists.len());
         let all: Vec<_> =
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_token_is_refused_where_other_rows_are_seen_than_those_it_was_given_for() {
+    fn a_page_token_is_refused_for_a_caller_who_sees_other_rows() {
         let own = |sub: &str| Scope::Own { sub: sub.to_owned(), email: None };
         let request = &lists()[0];
         for of in [own("ada"), own("bob"), own("all"), Scope::All] {
@@ -265,13 +265,13 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_coerced_and_nonsense_is_named() {
+    fn sizes_are_limited_and_invalid_fields_are_violations() {
         let mut violations = Violations::new();
         let of = |page_size| ListStripeEventsRequest { page_size, ..Default::default() };
         assert_eq!(Page::parse(&mut violations, &of(0), &Scope::All).expect("page").size, 50);
         assert_eq!(Page::parse(&mut violations, &of(9_999), &Scope::All).expect("page").size, 200);
-        let nonsense = ListStripeEventsRequest { page_token: "zz".to_owned(), ..of(-1) };
-        assert!(Page::parse(&mut violations, &nonsense, &Scope::All).is_none());
+        let invalid_request = ListStripeEventsRequest { page_token: "zz".to_owned(), ..of(-1) };
+        assert!(Page::parse(&mut violations, &invalid_request, &Scope::All).is_none());
         let invalid = violations.finish(None::<()>).expect_err("two violations");
         assert_eq!(
             invalid.0.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(),

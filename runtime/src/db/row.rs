@@ -6,7 +6,7 @@ use sqlx::postgres::PgQueryResult;
 
 use super::DbError;
 
-/// Reads a column that holds a name or an id. An unknown value was written by a newer binary.
+/// Reads a column that holds a name or an id. A newer binary may have written an unknown value.
 pub fn known<T: FromStr>(column: &'static str, text: &str) -> Result<T, DbError> {
     text.parse().map_err(|_| not_known(column))
 }

@@ -6,31 +6,20 @@ use super::store::Claimed;
 use crate::{
     access,
     metrics::{Metrics, Timing, chassis},
+    wire_enum,
 };
 
-/// The outcome of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The call was made.
-    Done,
-    /// The call will be retried.
-    Retry,
-    /// The call is dead.
-    Dead,
-    /// The lease was lost: another worker settles the call.
-    Lost,
-}
-
-impl Outcome {
-    const ALL: &'static [Self] = &[Self::Done, Self::Retry, Self::Dead, Self::Lost];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Retry => "retry",
-            Self::Dead => "dead",
-            Self::Lost => "lost",
-        }
+wire_enum! {
+    /// The outcome of one attempt.
+    pub(super) enum Outcome {
+        /// The call was made.
+        Done = "done",
+        /// The call will be retried.
+        Retry = "retry",
+        /// The call is dead.
+        Dead = "dead",
+        /// The lease was lost: another worker settles the call.
+        Lost = "lost",
     }
 }
 
@@ -57,7 +46,7 @@ impl Counts {
         let known = access::methods().by_path(&format!("/{}", call.rpc)).is_some();
         let rpc = if known { call.rpc.clone() } else { "_OTHER".to_owned() };
         // All four series exist from the first attempt on, so that the first dead call shows as a rise.
-        for &of in Outcome::ALL {
+        for of in Outcome::ALL {
             let attributes =
                 [KeyValue::new("rpc.method", rpc.clone()), KeyValue::new("outcome", of.as_str())];
             let count = self.metrics.counter(&chassis::DEFERRED_DELIVERIES, &attributes);

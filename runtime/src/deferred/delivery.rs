@@ -33,7 +33,7 @@ use crate::{
     work::{self, Fences, LEASE, MAX_ATTEMPTS, Source, TRY_TIMEOUT},
 };
 
-/// The longest pause that a receiver can ask for.
+/// The longest pause that a receiver can request.
 const MOST_ASKED: TimeDelta = TimeDelta::hours(6);
 /// How long to wait before a second attempt to settle.
 const SETTLE_AGAIN: Duration = Duration::from_millis(250);
@@ -80,7 +80,7 @@ impl BatchWrite for Done {
 }
 
 impl Delivery {
-    /// Delivers the deferred calls of this chassis' service.
+    /// Delivers the deferred calls of the service with this chassis.
     #[must_use]
     pub(crate) fn new(chassis: Chassis, on_given_up: OnGivenUp) -> Self {
         let done = SharedCommit::new(&chassis.db, Done);
@@ -166,7 +166,7 @@ impl Delivery {
         self.counts.settled(call, Outcome::Retry, held);
         if held {
             let attempts = call.attempts;
-            tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be tried again");
+            tracing::info!(rpc = call.rpc, attempts, failure, "a deferred call will be retried");
         }
         Ok(held)
     }
@@ -178,7 +178,7 @@ impl Delivery {
             let (rpc, request, attempts) = (&call.rpc, &call.request, call.attempts);
             (self.on_given_up)(&mut tx, &GivenUp { rpc, request, attempts, failure }).await?;
             let (service, id, fence) = (self.chassis.service, call.work_id.into(), call.fence);
-            notice::tell(&mut tx, &Dead { service, id, fence, rpc, attempts, failure }).await?;
+            notice::send_dead(&mut tx, &Dead { service, id, fence, rpc, attempts, failure }).await?;
         }
         tx.commit().await?;
         self.counts.settled(call, Outcome::Dead, held);
@@ -197,10 +197,10 @@ impl Delivery {
     /// Makes one attempt. Makes none if the call has used all its attempts and its workers ended before they could settle it.
     async fn attempt(&self, call: &Claimed) -> Result<(), Status> {
         if call.attempts > MAX_ATTEMPTS {
-            return Err(Status::internal("its workers ended in the middle of every try"));
+            return Err(Status::internal("in every attempt the worker ended before the call"));
         }
         let outcome = tokio::time::timeout(TRY_TIMEOUT, self.call(call)).await;
-        outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the try took too long")))
+        outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded("the attempt took too long")))
     }
 }
 
@@ -233,7 +233,7 @@ impl Source for Delivery {
         };
         let claimed = claimed.await;
         let claimed = drawn.answered(claimed)?;
-        // Takes all permits at once, so that a cancellation here leaves no call without its permit.
+        // There is no `await` between the permits, so that a cancellation leaves no call without its permit.
         let taken: Vec<_> = claimed
             .into_iter()
             .map(|call| Permitted { permit: self.permits.take(&call.target), call })
@@ -260,10 +260,10 @@ impl Source for Delivery {
                 Ok(false) => {
                     tracing::warn!(
                         rpc = call.rpc,
-                        "the call is no longer leased to this worker; it changes nothing of it"
+                        "the call is no longer leased to this worker, so the worker does not change it"
                     );
                 }
-                // The lease expires by itself, and the receiver knows the key.
+                // The lease expires, and the receiver has stored the key.
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot settle a deferred call");
                 }
@@ -279,19 +279,19 @@ enum Next {
     Dead,
 }
 
-/// Decides what follows from a failure. A failure that will stay the same is final. A bug of ours (Internal) or a key rotation
-/// (Unauthenticated) may be fixed within the three days of attempts, so it is retried.
+/// Decides what happens after a failure. A permanent failure is final. A bug of ours (Internal) or a key rotation (Unauthenticated) may be
+/// fixed within the three days of attempts, so the call is retried.
 fn next(status: &Status, attempts: i32) -> Next {
     if attempts >= MAX_ATTEMPTS {
         return Next::Dead;
     }
     let code = ErrorCode::from_grpc(status.code());
-    let mendable = matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated);
-    if !code.retryable() && !mendable {
+    let fixable = matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated);
+    if !code.retryable() && !fixable {
         return Next::Dead;
     }
     let asked = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
-    // Bounds the pause, so that the attempts end after about three days.
+    // Limits the pause, so that the attempts end after about three days.
     let asked = asked.and_then(|delay| TimeDelta::from_std(delay).ok()).unwrap_or_default().min(MOST_ASKED);
     Next::Retry(work::backoff(attempts).max(asked))
 }
@@ -315,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permanent_answers_are_final_and_the_rest_is_tried_again() {
+    fn a_permanent_failure_is_final_and_other_failures_are_retried() {
         for &code in ErrorCode::ALL {
             let status = Status::new(code.grpc_code(), "");
             let dead = matches!(next(&status, 1), Next::Dead);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn the_receiver_may_set_the_retry_time() {
+    fn the_receiver_can_set_the_time_of_the_retry() {
         let mut details = tonic_types::ErrorDetails::new();
         details.set_retry_info(Some(std::time::Duration::from_mins(10)));
         let status = Status::with_error_details(Code::Unavailable, "", details);

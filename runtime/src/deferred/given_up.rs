@@ -1,4 +1,4 @@
-//! A dead deferred call, as its service sees it.
+//! A dead deferred call, for its service.
 
 use futures_util::future::BoxFuture;
 use prost::{Message, Name};
@@ -8,14 +8,14 @@ use crate::{
     db::{DbError, Tx},
 };
 
-/// A dead deferred call. It is kept, and made again only when somebody replays it.
+/// A dead deferred call. It is stored. It is made again only after a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct GivenUp<'a> {
     pub(super) rpc: &'a str,
     pub(super) request: &'a [u8],
     /// The number of attempts.
     pub attempts: i32,
-    /// The result of the last attempt: code and reason, nothing personal.
+    /// The result of the last attempt: code and reason, without personal data.
     pub failure: &'a str,
 }
 

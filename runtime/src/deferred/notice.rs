@@ -1,18 +1,18 @@
-//! Tells operators about a dead deferred call, and when the call is made again. The chassis finds the RPC of the notice by its
-//! name. A process whose services never send notices does not know that RPC, so it sends none.
+//! Sends operators a notice of a dead deferred call, and ends the notice when the call is replayed. The chassis finds the RPC of the notice
+//! by its name. A process without that RPC sends no notice: its services never send notices.
 
 use chrono::{DateTime, Utc};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{defer_encoded, store::CallId};
+use super::{Lane, defer_encoded, store::CallId};
 use crate::{
     access,
     clock::timestamp,
     db::{DbError, Tx},
 };
 
-/// The service that takes notices.
+/// The service that receives notices.
 const SERVICE: &str = "levqor.mail.v1.OperatorService/";
 const NOTIFY: &str = "levqor.mail.v1.NotifyOperatorsRequest";
 const END: &str = "levqor.mail.v1.EndOperatorNoticeRequest";
@@ -31,9 +31,9 @@ pub(super) struct Dead<'a> {
     pub(super) failure: &'a str,
 }
 
-/// Defers the notice of a dead call, in the transaction in which the call becomes dead. If the dead call itself was to deliver a
-/// notice, there is no notice about it, because that would fail in the same way.
-pub(super) async fn tell(tx: &mut Tx, dead: &Dead<'_>) -> Result<(), DbError> {
+/// Defers the notice of a dead call, in the transaction in which the call becomes dead. A dead call that delivers a notice gets no notice,
+/// because that notice would fail in the same way.
+pub(super) async fn send_dead(tx: &mut Tx, dead: &Dead<'_>) -> Result<(), DbError> {
     let Dead { service, id, fence, rpc, attempts, failure } = dead;
     if rpc.starts_with(SERVICE) || rpc.ends_with("/DeliverOperatorNotice") {
         return Ok(());
@@ -81,5 +81,5 @@ async fn send<const N: usize>(
     if fact_time.transcode_from(&timestamp(now)).is_ok() {
         message.set_field_by_name("fact_time", Value::Message(fact_time));
     }
-    defer_encoded(tx, request, message.encode_to_vec(), key, now).await
+    defer_encoded(tx, request, message.encode_to_vec(), key, now, Lane::MAIN).await
 }

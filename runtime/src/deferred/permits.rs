@@ -1,5 +1,4 @@
-//! Limits the running calls per target. Each target has its own permits, so calls that hang, however many, do not delay calls to
-//! other targets.
+//! Limits the running calls per target. Each target has its own permits, so calls that hang do not delay calls to other targets.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,20 +10,20 @@ use tokio::sync::Notify;
 
 use crate::access::Methods;
 
-/// The most calls to one target at once.
+/// The most concurrent calls to one target.
 pub(super) const MOST_PER_TARGET: usize = 24;
-/// How many permits a full target waits for before it takes more calls, so that in a backlog one claim takes several calls.
+/// A full target takes more calls only when it has this many free permits, so that one claim takes several calls of a backlog.
 pub(super) const SEVERAL: usize = MOST_PER_TARGET / 4;
-/// The longest wait for those permits. If most calls of the target hang, its other calls continue after this time.
+/// The longest wait for these permits. If most calls of the target hang, it takes other calls after this time.
 const WAITS: Duration = Duration::from_millis(250);
 
-/// The most calls of one lane at once. It is small, so that a lane leaves database connections to other calls.
+/// The most concurrent calls of one lane. It is small, so that a lane leaves database connections to other calls.
 const MOST_PER_LANE: usize = 8;
 /// The number of lanes that one service uses, apart from the main lane of each package.
 const LANES: usize = 1;
 
-/// The most calls at once: the sum of all targets' permits. So a target that hangs takes no permits from another target. Calls to
-/// targets that this version does not know have no permits of their own; they fail at once.
+/// The most concurrent calls: the sum of all targets' permits. So a target that hangs takes no permits from another target. Calls to
+/// unknown targets have no permits of their own, because they fail at once.
 pub(super) fn most(methods: &Methods) -> usize {
     let target = |rpc: &'_ str| rpc.rsplit_once('.').map(|(target, _)| target.to_owned());
     let targets: HashSet<_> = methods.iter().filter_map(|method| target(&method.rpc)).collect();
@@ -67,7 +66,7 @@ fn is_lane(target: &str) -> bool {
     target.contains('/')
 }
 
-/// A call's permit. Dropping it frees it, however the call ended.
+/// A call's permit. Dropping it frees the permit, after a success, a failure or a panic.
 pub(super) struct Permit {
     permits: Permits,
     target: String,
@@ -117,7 +116,7 @@ impl Drop for Permit {
             targets.remove(&self.target);
         }
         drop(targets);
-        // The claims skipped calls of this target, and these calls are due now.
+        // The claims skipped the due calls of this target.
         if has_several {
             self.permits.wake.notify_one();
         }
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_is_free_again_however_its_call_ends() {
+    fn a_permit_is_free_again_after_its_call_ends_or_panics() {
         let permits = Permits::new(Arc::default());
         let (kept, lost) = (permits.take("a"), permits.take("a"));
         assert_eq!(left(&permits), Some(MOST_PER_TARGET - 2));
@@ -147,11 +146,11 @@ mod tests {
         assert!(panicked.is_err());
         assert_eq!(left(&permits), Some(MOST_PER_TARGET - 1));
         drop(kept);
-        assert_eq!(left(&permits), None, "nothing is kept of a target without calls");
+        assert_eq!(left(&permits), None, "a target without calls has no entry");
     }
 
     #[test]
-    fn each_target_of_the_mesh_has_its_permits_to_itself() {
+    fn each_target_of_the_mesh_has_its_own_permits() {
         let methods = crate::access::register(levqor_proto::FILE_DESCRIPTOR_SETS);
         let package = |method: &Method| method.descriptor.parent_service().package_name().to_owned();
         let packages: HashSet<_> = methods.iter().map(package).collect();
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_has_fewer_permits_and_is_remembered() {
+    fn a_lane_has_fewer_permits_and_keeps_its_entry() {
         let permits = Permits::new(Arc::default());
         let taken = permits.take("a/many");
         assert_eq!(left(&permits), Some(MOST_PER_LANE - 1));
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_target_is_given_more_once_several_permits_are_free() {
+    fn a_full_target_takes_more_calls_when_several_permits_are_free() {
         let wake = Arc::new(Notify::new());
         let permits = Permits::new(Arc::clone(&wake));
         let mut taken: Vec<_> = (0..MOST_PER_TARGET).map(|_| permits.take("a")).collect();

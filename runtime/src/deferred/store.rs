@@ -19,7 +19,7 @@ typed_id!(pub(crate) CallId, "a deferred call");
 wire_enum! {
     /// The state of a deferred call.
     pub(crate) enum CallState: deferred_call::State {
-        /// The call is still to be made.
+        /// The call waits for its attempt.
         Waiting = "WAITING",
         /// All attempts failed, or the failure is final.
         Dead = "DEAD",
@@ -57,7 +57,7 @@ impl Claimed {
     }
 }
 
-/// A call as operators see it.
+/// A call, for operators.
 pub(crate) struct Row {
     pub(crate) work_id: Uuid,
     pub(crate) rpc: String,
@@ -110,16 +110,16 @@ pub(crate) async fn insert(conn: &mut PgConnection, call: &NewCall<'_>) -> Resul
 
 /// How many calls a claim may take of each target.
 pub(crate) struct ClaimLimits {
-    /// The limit of a target that is not in `left`.
+    /// The limit of each target that is not in `left`.
     pub(crate) most: usize,
     /// The limits of the named targets.
     pub(crate) left: Vec<(String, usize)>,
 }
 
-/// Claims due calls that no worker holds, oldest due time first, and of each target no more than it has permits. It visits each
-/// target through the index, so a long backlog of one target costs nothing. The row lock decides between claimers. The lease ends
-/// the hold of a dead claimer. If this claimer took calls before and never got the answer, those calls are free and that attempt
-/// does not count.
+/// Claims due calls that no worker holds, oldest due time first. It claims no more calls of a target than the target has permits. It reads
+/// each target through the index, so a long backlog of one target does not slow it down. The row lock decides between workers. The lease of
+/// a dead worker expires. If this worker claimed calls before and never got the answer, those calls are free, and that attempt does not
+/// count.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
@@ -256,8 +256,7 @@ pub(crate) async fn list(tx: &mut ListTx, filter: &Filter, page: &Page) -> Resul
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Makes a waiting or dead call due now and gives it all its attempts again. Returns `None` if there is no such call, or if a
-/// worker holds it now.
+/// Makes a waiting or dead call due now, and resets its attempts. Returns `None` if there is no such call, or if a worker holds it.
 pub(crate) async fn replay(conn: &mut PgConnection, id: CallId) -> Result<Option<Row>, DbError> {
     let row = sqlx::query_as!(
         Row,
@@ -294,7 +293,7 @@ pub(crate) async fn exists(conn: &mut PgConnection, id: CallId) -> Result<bool, 
     Ok(exists)
 }
 
-/// Removes up to `limit` dead calls that are older than receivers remember keys: to replay such a call could repeat its effect.
+/// Removes up to `limit` dead calls that are older than the keys that receivers store: a replay of such a call could repeat its effect.
 pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query!(
         "WITH old AS MATERIALIZED (
@@ -311,7 +310,7 @@ pub(crate) async fn purge_dead(conn: &mut PgConnection, limit: i64) -> Result<u6
     Ok(done.rows_affected())
 }
 
-/// Counts due, waiting and dead calls, each up to a bound. It reads in index order, so it never reads the rows beyond the bound.
+/// Counts due, waiting and dead calls, each up to a limit. It reads in index order, so it never reads the rows beyond the limit.
 pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError> {
     let backlog = sqlx::query_as!(
         Backlog,
@@ -329,7 +328,7 @@ pub(crate) async fn backlog(conn: &mut PgConnection) -> Result<Backlog, DbError>
     Ok(backlog)
 }
 
-/// Counts up to a bound: a large backlog must not make this query slow.
+/// Counts up to a limit, so that a large backlog does not make this query slow.
 pub(crate) async fn depth(conn: &mut PgConnection) -> Result<Depth, DbError> {
     let depth = sqlx::query_as!(
         Depth,

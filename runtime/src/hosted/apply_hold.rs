@@ -1,13 +1,12 @@
-//! Applies a hold on the rows of a person, or its end. Compliance calls it for every change, and again before the retention periods are
-//! enforced.
+//! Applies a hold on the rows of a person, or its end. Compliance calls it for every change, and again before it applies the retention
+//! periods.
 
 use levqor_proto_runtime::v1::{ApplyHoldRequest, ApplyHoldResponse};
 
-use super::{Error, Hosted, subject};
+use super::{Error, Hosted, read_id, subject};
 use crate::{
     context::Ctx,
     error::{Invalid, Violations},
-    id,
     privacy::{self, HoldChange},
     rpc::State,
     service::Service,
@@ -31,10 +30,7 @@ impl TryFrom<&ApplyHoldRequest> for HoldChange {
 
     fn try_from(request: &ApplyHoldRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let id = id::parse(&request.hold_id).ok();
-        if id.is_none() {
-            violations.add("hold_id", "expected the id of a hold (a UUID)");
-        }
+        let id = violations.take(read_id("hold_id", &request.hold_id, "a hold"));
         let kind = violations.field_enum("kind", request.kind);
         let subject = subject::read(&mut violations, request.subject.as_ref());
         if request.stands && subject.is_empty() {
@@ -42,8 +38,7 @@ impl TryFrom<&ApplyHoldRequest> for HoldChange {
         }
         let change_time = violations.field_time("change_time", request.change_time.as_ref());
         let stands = request.stands;
-        let change = id.zip(kind).zip(change_time);
-        let change = change.map(|((id, kind), change_time)| Self { id, kind, subject, stands, change_time });
-        violations.finish(change)
+        let change = || Some(Self { id: id?, kind: kind?, subject, stands, change_time: change_time? });
+        violations.finish(change())
     }
 }

@@ -1,6 +1,5 @@
-//! Applies an objection of a person, or its end. Compliance defers it to every service.
+//! Applies an objection of a person, or its end. Compliance defers this call to every service.
 
-use chrono::DateTime;
 use levqor_proto_runtime::v1::{ApplyObjectionRequest, ApplyObjectionResponse};
 
 use super::{Error, Hosted};
@@ -43,21 +42,9 @@ impl TryFrom<&ApplyObjectionRequest> for ObjectionChange {
             violations.add("subject", "expected an id or an address");
         }
         let scope = violations.field_enum("scope", request.scope);
-        let instant = |time: &prost_types::Timestamp| {
-            DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).unwrap_or_default())
-        };
-        let change_time = request.change_time.as_ref().and_then(instant);
-        if change_time.is_none() {
-            violations.add("change_time", "expected an instant");
-        }
+        let change_time = violations.field_time("change_time", request.change_time.as_ref());
         let stands = request.stands;
-        let change = scope.zip(change_time).map(|(scope, change_time)| Self {
-            subs,
-            emails,
-            scope,
-            stands,
-            change_time,
-        });
-        violations.finish(change)
+        let change = || Some(Self { subs, emails, scope: scope?, stands, change_time: change_time? });
+        violations.finish(change())
     }
 }

@@ -1,15 +1,12 @@
-//! Erases data that is older than its retention period, except rows of people who are under a hold. Compliance calls it every day.
+//! Erases data that is older than its retention period, except the rows of people under a hold. Compliance calls it every day.
 
-use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse, RetentionOutcome};
+use levqor_proto_runtime::v1::{ApplyRetentionRequest, ApplyRetentionResponse};
 
-use super::{Error, Hosted};
+use super::{Error, Hosted, read_id};
 use crate::{
-    clock::timestamp,
     context::Ctx,
     email::Email,
-    error::Violations,
-    id,
-    privacy::{self, Catalogue, Outcome},
+    privacy::{self, Catalogue},
     rpc::State,
     service::Service,
 };
@@ -19,22 +16,10 @@ pub(super) async fn apply_retention<S: Service>(
     _: Ctx,
     request: ApplyRetentionRequest,
 ) -> Result<ApplyRetentionResponse, Error> {
-    let mut violations = Violations::new();
-    let run_id = id::parse(&request.run_id).ok();
-    if run_id.is_none() {
-        violations.add("run_id", "expected the id of a run (a UUID)");
-    }
-    let run_id = violations.finish(run_id)?;
+    let run_id = read_id("run_id", &request.run_id, "a run")?;
     let db = &hosted.chassis().db;
     let catalogue = Catalogue::read(&mut *db.acquire().await?).await?;
     let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);
     let (outcomes, complete) = privacy::apply_retention(db, &catalogue, run_id, hash).await?;
-    Ok(ApplyRetentionResponse { outcomes: outcomes.into_iter().map(Into::into).collect(), complete })
-}
-
-impl From<Outcome> for RetentionOutcome {
-    fn from(outcome: Outcome) -> Self {
-        let Outcome { table, days, columns, rows, oldest } = outcome;
-        Self { table, days, columns, rows, oldest_time: oldest.map(timestamp) }
-    }
+    Ok(ApplyRetentionResponse { outcomes, complete })
 }

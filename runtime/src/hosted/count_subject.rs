@@ -1,4 +1,4 @@
-//! Counts the rows of a subject that an erasure would still change. Compliance asks, after each erasure.
+//! Counts the rows of a subject that an erasure would still change. Compliance calls it after each erasure.
 
 use levqor_proto_runtime::v1::{CountSubjectRequest, CountSubjectResponse};
 

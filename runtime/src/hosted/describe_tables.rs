@@ -2,7 +2,6 @@
 
 use levqor_proto_runtime::v1::{
     DeclaredColumn, DeclaredRecipient, DeclaredTable, DescribeTablesRequest, DescribeTablesResponse,
-    erasure_plan,
 };
 
 use super::{Error, Hosted};
@@ -11,7 +10,7 @@ use crate::{
     privacy::{Action, Catalogue, Table},
     recipient,
     rpc::State,
-    service::{Recipient, Service},
+    service::Service,
 };
 
 pub(super) async fn describe_tables<S: Service>(
@@ -23,23 +22,15 @@ pub(super) async fn describe_tables<S: Service>(
     let catalogue = Catalogue::read(&mut conn).await?;
     let tables = catalogue.tables.iter().filter(|table| table.columns.iter().any(|it| it.personal.is_some()));
     let recipients = hosted.recipients.iter().cloned().chain(recipient::of_process());
-    Ok(DescribeTablesResponse {
-        tables: tables.map(wire).collect(),
-        recipients: recipients.map(Into::into).collect(),
-    })
-}
-
-impl From<Recipient> for DeclaredRecipient {
-    fn from(recipient: Recipient) -> Self {
-        Self {
-            name: recipient.name.to_owned(),
-            purpose: recipient.purpose.to_owned(),
-            categories: recipient.categories.iter().map(|&category| category.to_owned()).collect(),
-            setting: recipient.setting.to_owned(),
-            active: recipient.is_active,
-            host: recipient.host.unwrap_or_default(),
-        }
-    }
+    let recipients = recipients.map(|it| DeclaredRecipient {
+        name: it.name.to_owned(),
+        purpose: it.purpose.to_owned(),
+        categories: it.categories.iter().map(|&category| category.to_owned()).collect(),
+        setting: it.setting.to_owned(),
+        active: it.is_active,
+        host: it.host.unwrap_or_default(),
+    });
+    Ok(DescribeTablesResponse { tables: tables.map(wire).collect(), recipients: recipients.collect() })
 }
 
 fn wire(table: &Table) -> DeclaredTable {
@@ -56,7 +47,7 @@ fn wire(table: &Table) -> DeclaredTable {
     DeclaredTable {
         table: table.title(),
         description: declared.description.clone(),
-        action: erasure_plan::Action::from(declared.action).into(),
+        action: declared.action.into(),
         ground: declared.ground.clone(),
         columns: columns.collect(),
         has_files: declared.file.is_some(),

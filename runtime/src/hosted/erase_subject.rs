@@ -1,15 +1,12 @@
 //! Erases the rows of a subject, some seconds per call. Compliance calls it again until the erasure is complete. It works without
-//! `mutate`, because it commits each batch of rows by itself: the id of the erasure makes a second call harmless.
+//! `mutate`, because each batch of rows has its own commit. The id of the erasure makes a second call harmless.
 
-use levqor_proto_runtime::v1::{EraseSubjectRequest, EraseSubjectResponse, erasure_plan};
-use uuid::Uuid;
+use levqor_proto_runtime::v1::{EraseSubjectRequest, EraseSubjectResponse};
 
-use super::{Error, Hosted, subject};
+use super::{Error, Hosted, read_id, subject};
 use crate::{
     context::Ctx,
     erased,
-    error::{Invalid, Violations},
-    id,
     privacy::{self, Erasure, Progress},
     rpc::State,
     service::Service,
@@ -20,7 +17,9 @@ pub(super) async fn erase_subject<S: Service>(
     ctx: Ctx,
     request: EraseSubjectRequest,
 ) -> Result<EraseSubjectResponse, Error> {
-    let Command { erasure_id, approved } = (&request).try_into()?;
+    let erasure_id = read_id("erasure_id", &request.erasure_id, "an erasure")?;
+    // The approved number of rows of each table. `None`: it is not compared.
+    let approved = (!request.again).then(|| privacy::planned(&request.plans));
     let db = &hosted.chassis().db;
     let wanted = subject::wanted(hosted, &mut *db.acquire().await?, request.subject.as_ref()).await?;
     let erasure = Erasure {
@@ -34,7 +33,7 @@ pub(super) async fn erase_subject<S: Service>(
         Progress::Stale => return Err(Error::PreviewStale),
         Progress::Held => return Err(Error::Held),
         Progress::Partial(erased) => (false, erased),
-        // The caller counts the remaining rows and calls again: the service is told only when none remains.
+        // The caller counts the remaining rows and calls again. The service gets `finish` only when no row remains.
         Progress::Waiting(erased) => (true, erased),
         Progress::Complete(erased) => {
             erased::finish(&*hosted.service, &ctx.actor, erasure_id, &wanted.subject, None).await?;
@@ -42,27 +41,4 @@ pub(super) async fn erase_subject<S: Service>(
         }
     };
     Ok(EraseSubjectResponse { complete, erased: subject::table_rows(erased) })
-}
-
-/// A valid request.
-struct Command {
-    erasure_id: Uuid,
-    /// How many rows of which tables were approved. `None`: it is not compared.
-    approved: Option<Vec<(String, i64)>>,
-}
-
-impl TryFrom<&EraseSubjectRequest> for Command {
-    type Error = Invalid;
-
-    fn try_from(request: &EraseSubjectRequest) -> Result<Self, Invalid> {
-        let mut violations = Violations::new();
-        let erasure_id = id::parse(&request.erasure_id).ok();
-        if erasure_id.is_none() {
-            violations.add("erasure_id", "expected the id of an erasure (a UUID)");
-        }
-        let changed = request.plans.iter().filter(|plan| plan.action() != erasure_plan::Action::Keep);
-        let approved =
-            (!request.again).then(|| changed.map(|plan| (plan.table.clone(), plan.rows)).collect());
-        violations.finish(erasure_id.map(|erasure_id| Self { erasure_id, approved }))
-    }
 }

@@ -1,5 +1,5 @@
-//! Streams everything that this service holds of a subject: each table with its rows, and then the files that its rows name. It holds one
-//! page of rows, or one piece of a file, at a time. Compliance asks.
+//! Streams all data that this service has of a subject: each table with its rows, and then the files that its rows name. It holds one page
+//! of rows, or one piece of a file, at a time. Compliance calls it.
 
 use std::sync::Arc;
 
@@ -11,19 +11,20 @@ use futures_util::{
 use levqor_proto_runtime::v1::{
     ExportSubjectRequest, ExportSubjectResponse, ExportedFile, ExportedTable, export_subject_response::Part,
 };
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Error, Hosted, subject};
 use crate::{
     context::Ctx,
-    privacy::{Rows, Table, files_of},
+    privacy::{Table, Walk, Which, files_of},
     rpc::State,
     service::Service,
     storage::StorageError,
 };
 
-/// Parts that wait for the reader.
+/// The most parts that wait for the reader.
 const WAITING: usize = 16;
 
 pub(super) async fn export_subject<S: Service>(
@@ -37,8 +38,12 @@ pub(super) async fn export_subject<S: Service>(
     let (parts, read) = mpsc::channel(WAITING);
     let tasks = hosted.chassis().tasks.clone();
     drop(tasks.keep(async move {
-        if let Err(error) = send(&hosted, &wanted, request.without_files, &parts).await {
-            // Nobody reads any more if this fails.
+        let sent = tokio::select! {
+            sent = send(&hosted, &wanted, request.without_files, &parts) => sent,
+            // The reader has gone.
+            () = parts.closed() => Ok(()),
+        };
+        if let Err(error) = sent {
             let _ = parts.send(Err(error)).await;
         }
     }));
@@ -47,7 +52,7 @@ pub(super) async fn export_subject<S: Service>(
 
 type Parts = mpsc::Sender<Result<ExportSubjectResponse, Error>>;
 
-/// Sends all parts, as fast as they are read. Stops when nobody reads any more.
+/// Sends all parts, as fast as the reader takes them.
 async fn send<S: Service>(
     hosted: &Hosted<S>,
     wanted: &subject::Wanted,
@@ -55,69 +60,52 @@ async fn send<S: Service>(
     parts: &Parts,
 ) -> Result<(), Error> {
     for table in &wanted.catalogue.tables {
-        if !send_rows(hosted, wanted, table, parts).await? {
-            return Ok(());
+        let mut rows = Walk::new(&wanted.catalogue, table, &wanted.search, Which::All);
+        let mut begun = false;
+        while let Some(page) = next_page(hosted, &mut rows).await? {
+            for row in page {
+                if !begun {
+                    let (name, description) = (table.title(), table.declared.description.clone());
+                    send_part(parts, Part::Table(ExportedTable { name, description })).await;
+                    begun = true;
+                }
+                send_part(parts, Part::Row(Value::Object(row).to_string())).await;
+            }
         }
-        let has_files = table.declared.file.is_some() && !without_files;
-        if has_files && !send_files(hosted, wanted, table, parts).await? {
-            return Ok(());
+        if table.declared.file.is_some() && !without_files {
+            send_files(hosted, wanted, table, parts).await?;
         }
     }
     Ok(())
 }
 
-/// Sends the rows of one table. False if nobody reads any more.
-async fn send_rows<S: Service>(
-    hosted: &Hosted<S>,
-    wanted: &subject::Wanted,
-    table: &Table,
-    parts: &Parts,
-) -> Result<bool, Error> {
-    let mut rows = Rows::new(&wanted.catalogue, table, &wanted.search);
-    let mut begun = false;
-    loop {
-        let mut conn = hosted.chassis().db.acquire().await?;
-        let Some(page) = rows.next(&mut conn).await? else { return Ok(true) };
-        drop(conn);
-        for row in page {
-            if !begun {
-                let (name, description) = (table.title(), table.declared.description.clone());
-                if !tell(parts, Part::Table(ExportedTable { name, description })).await {
-                    return Ok(false);
-                }
-                begun = true;
-            }
-            if !tell(parts, Part::Row(serde_json::Value::Object(row).to_string())).await {
-                return Ok(false);
-            }
-        }
-    }
-}
-
-/// Sends the files that the rows of one table name. False if nobody reads any more.
+/// Sends the files that the rows of one table name.
 async fn send_files<S: Service>(
     hosted: &Hosted<S>,
     wanted: &subject::Wanted,
     table: &Table,
     parts: &Parts,
-) -> Result<bool, Error> {
-    let mut rows = Rows::new(&wanted.catalogue, table, &wanted.search);
-    loop {
-        let mut conn = hosted.chassis().db.acquire().await?;
-        let Some(page) = rows.next(&mut conn).await? else { return Ok(true) };
-        drop(conn);
+) -> Result<(), Error> {
+    let mut rows = Walk::new(&wanted.catalogue, table, &wanted.search, Which::All);
+    while let Some(page) = next_page(hosted, &mut rows).await? {
         for (key, path) in page.iter().filter_map(|row| files_of(table, row)) {
             let mut pieces = pieces(hosted, &key).await?;
-            if !tell(parts, Part::File(ExportedFile { path })).await {
-                return Ok(false);
-            }
+            send_part(parts, Part::File(ExportedFile { path })).await;
             while let Some(piece) = pieces.next().await {
-                if !tell(parts, Part::Data(piece?)).await {
-                    return Ok(false);
-                }
+                send_part(parts, Part::Data(piece?)).await;
             }
         }
     }
+    Ok(())
+}
+
+/// The next rows. The connection is used only while it reads them.
+async fn next_page<S: Service>(
+    hosted: &Hosted<S>,
+    rows: &mut Walk<'_>,
+) -> Result<Option<Vec<Map<String, Value>>>, Error> {
+    let mut conn = hosted.chassis().db.acquire().await?;
+    Ok(rows.next_shown(&mut conn).await?)
 }
 
 /// The content of a file.
@@ -131,7 +119,7 @@ async fn pieces<S: Service>(
     }
 }
 
-/// Sends one part. False if nobody reads any more.
-async fn tell(parts: &Parts, part: Part) -> bool {
-    parts.send(Ok(ExportSubjectResponse { part: Some(part) })).await.is_ok()
+async fn send_part(parts: &Parts, part: Part) {
+    // If this fails, the reader has gone, and the export is about to be dropped.
+    let _ = parts.send(Ok(ExportSubjectResponse { part: Some(part) })).await;
 }

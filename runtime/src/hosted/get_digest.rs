@@ -1,5 +1,5 @@
 //! Gives the lines of this service for a report to operators: its own, and those about its deferred calls, its capabilities and
-//! the test of its error reports. Notifications asks.
+//! the test of its error reports. Notifications calls it.
 
 use chrono::DateTime;
 use levqor_proto_runtime::v1::{GetDigestRequest, GetDigestResponse};
@@ -15,6 +15,9 @@ use crate::{
     self_test::{self, Outcome},
     service::{CapabilityState, Service},
 };
+
+/// The subject of the line about this test.
+const TEST: &str = "The weekly test of error reports (Sentry)";
 
 pub(super) async fn get_digest<S: Service>(
     hosted: &Hosted<S>,
@@ -61,7 +64,6 @@ async fn failures<S: Service>(
 
 /// The result of the weekly test of error reports.
 fn of_error_reports(are_on: bool, outcome: Option<Outcome>) -> String {
-    const TEST: &str = "The weekly test of error reports (Sentry)";
     let day = |time: DateTime<_>| time.format("%Y-%m-%d %H:%M UTC").to_string();
     match outcome {
         _ if !are_on => format!("{TEST} is off: SENTRY_DSN is not set"),
@@ -96,9 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_outcome_of_the_weekly_test_is_told() {
-        const TEST: &str = "The weekly test of error reports (Sentry)";
-
+    fn the_last_outcome_of_the_weekly_test_is_reported() {
         let at = |seconds| DateTime::from_timestamp(seconds, 0);
         let outcome = |success, failure| Outcome {
             last_success_time: success,

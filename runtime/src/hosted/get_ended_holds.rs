@@ -1,26 +1,16 @@
-//! Gets the holds that have ended here but are in force in another service, which may have been restored from a backup.
+//! Gets those of the given holds that have ended here. They are in force in the calling service: it may be restored from a backup.
 
 use levqor_proto_runtime::v1::{EndedHold, GetEndedHoldsRequest, GetEndedHoldsResponse};
-use uuid::Uuid;
 
-use super::{Error, Hosted};
-use crate::{clock::timestamp, context::Ctx, error::Violations, rpc::State, service::Service};
-
-/// The most holds of one request.
-const MOST: usize = 100;
+use super::{Error, Hosted, read_ids};
+use crate::{clock::timestamp, context::Ctx, rpc::State, service::Service};
 
 pub(super) async fn get_ended_holds<S: Service>(
     hosted: &Hosted<S>,
     _: Ctx,
     request: GetEndedHoldsRequest,
 ) -> Result<GetEndedHoldsResponse, Error> {
-    let mut violations = Violations::new();
-    let ids: Option<Vec<_>> = request.hold_ids.iter().map(|id| Uuid::parse_str(id).ok()).collect();
-    let ids = ids.filter(|ids| ids.len() <= MOST);
-    if ids.is_none() {
-        violations.add("hold_ids", format!("expected at most {MOST} ids of holds (UUIDs)"));
-    }
-    let ids = violations.finish(ids)?;
+    let ids = read_ids("hold_ids", &request.hold_ids, "holds")?;
     let mut conn = hosted.chassis().db.acquire().await?;
     let ended = hosted.service.ended_holds(&mut conn, &ids).await?.into_iter();
     let holds = ended.map(|it| EndedHold {

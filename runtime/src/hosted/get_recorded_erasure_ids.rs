@@ -1,5 +1,5 @@
-//! Gets the ids of the recorded erasures, for the other services. It leaves out those that still run: these services are asked to
-//! erase, unless a legal hold stops it.
+//! Gets the ids of the recorded erasures, for the other services. It leaves out running erasures: the services get a call for each of
+//! them, unless a legal hold stops it.
 
 use levqor_proto_runtime::v1::{GetRecordedErasureIdsRequest, GetRecordedErasureIdsResponse};
 use uuid::Uuid;

@@ -1,26 +1,16 @@
 //! Gets recorded erasures, for the other services.
 
 use levqor_proto_runtime::v1::{GetRecordedErasuresRequest, GetRecordedErasuresResponse, RecordedErasure};
-use uuid::Uuid;
 
-use super::{Error, Hosted};
-use crate::{clock::timestamp, context::Ctx, error::Violations, privacy::LedgerError, service::Service};
-
-/// The most erasures of one answer.
-const MOST: usize = 100;
+use super::{Error, Hosted, read_ids};
+use crate::{clock::timestamp, context::Ctx, privacy::LedgerError, service::Service};
 
 pub(super) async fn get_recorded_erasures<S: Service>(
     hosted: &Hosted<S>,
     _: Ctx,
     request: GetRecordedErasuresRequest,
 ) -> Result<GetRecordedErasuresResponse, Error> {
-    let mut violations = Violations::new();
-    let ids: Option<Vec<_>> = request.erasure_ids.iter().map(|id| Uuid::parse_str(id).ok()).collect();
-    let ids = ids.filter(|ids| ids.len() <= MOST);
-    if ids.is_none() {
-        violations.add("erasure_ids", format!("expected at most {MOST} ids of erasures (UUIDs)"));
-    }
-    let ids = violations.finish(ids)?;
+    let ids = read_ids("erasure_ids", &request.erasure_ids, "erasures")?;
     let ledger = hosted.service.ledger().ok_or(LedgerError::Missing)?;
     let erasures = ledger.read(&ids).await?.into_iter();
     let erasures = erasures.map(|it| RecordedErasure {

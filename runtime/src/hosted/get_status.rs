@@ -4,32 +4,26 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use levqor_proto_runtime::v1::{
-    Backlog, Capability as Wire, Check, ErrorReportTest, GetStatusRequest, GetStatusResponse, Migrations,
-    Schedule as WireSchedule, capability,
+    Backlog, Capability, Check, ErrorReportTest, GetStatusRequest, GetStatusResponse, Migrations, Schedule,
 };
 
 use super::{Error, Hosted};
 use crate::{
     clock::timestamp,
     context::Ctx,
-    db::{
-        DbError,
-        migrations::{History, Schema},
-    },
+    db::{DbError, migrations::Schema},
     deferred::store,
     lifecycle::Measurement,
     rpc::State,
-    schedule::{self, Standing},
-    self_test,
-    service::{Capability, CapabilityState, Service},
+    schedule, self_test,
+    service::Service,
     version,
 };
 
-/// How long a database may leave the probe unanswered before it counts as unavailable. The gateway waits for two seconds in
-/// total.
+/// The database counts as unavailable after it has not answered the probe for this time. The gateway waits for two seconds in total.
 const SILENCE: Duration = Duration::from_millis(1500);
-/// How long the queries of this RPC may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time limit of the queries of this RPC.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) async fn get_status<S: Service>(
     hosted: &Hosted<S>,
@@ -41,91 +35,55 @@ pub(super) async fn get_status<S: Service>(
     let mut checks = checks(measured, silent_for, hosted.chassis().clock.now());
     let answers = silent_for.is_none() && measured.is_some_and(|measured| measured.history.is_some());
     // If the database does not answer, the values are absent, not zero. The caller must get an answer before its timeout.
-    let (backlog, by_the_clock) = if answers {
-        tokio::join!(in_time(backlog(hosted)), in_time(by_the_clock(hosted)))
+    let (backlog, schedules_and_test) = if answers {
+        tokio::join!(in_time(backlog(hosted)), in_time(schedules_and_test(hosted)))
     } else {
         (None, None)
     };
-    let (schedules, error_report_test) = by_the_clock.unwrap_or_default();
+    let (schedules, error_report_test) = schedules_and_test.unwrap_or_default();
     if !hosted.readiness.is_compared() {
-        checks.push(Check {
-            name: "erasure_ledger".to_owned(),
-            detail: "not compared with the ledger of erasures yet".to_owned(),
-            ..Default::default()
-        });
+        checks.push(failed("erasure_ledger", "not compared with the ledger of erasures yet"));
     }
     if hosted.readiness.is_draining() {
-        checks.push(Check {
-            name: "lifecycle".to_owned(),
-            detail: "draining".to_owned(),
-            ..Default::default()
-        });
+        checks.push(failed("lifecycle", "draining"));
     }
-    let capabilities = super::capabilities(&*hosted.service);
+    let capabilities = super::capabilities(&*hosted.service).into_iter().map(|it| Capability {
+        name: it.name.to_owned(),
+        state: it.state.into(),
+        reason: it.reason,
+        measure_time: it.measured.map(timestamp),
+    });
+    let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    let history = measured.and_then(|measured| measured.history);
+    let migrations = history.map(|it| Migrations {
+        applied: count(it.applied),
+        pending: count(it.pending),
+        unknown: count(it.unknown),
+    });
     Ok(GetStatusResponse {
         service: S::NAME.to_owned(),
         version: version::VERSION.to_owned(),
         ready: checks.iter().all(|check| check.ok),
-        capabilities: capabilities.into_iter().map(Into::into).collect(),
+        capabilities: capabilities.collect(),
         backlog,
         checks,
         commit: version::commit().to_owned(),
         protocol: version::protocol(S::DESCRIPTORS),
         ready_change_time: hosted.readiness.since().map(timestamp),
-        migrations: measured.and_then(|measured| measured.history).map(Into::into),
+        migrations,
         schedules,
         error_report_test,
     })
 }
 
-impl From<Capability> for Wire {
-    fn from(capability: Capability) -> Self {
-        let state = match capability.state {
-            CapabilityState::On => capability::State::On,
-            CapabilityState::Off => capability::State::Off,
-            CapabilityState::Failed => capability::State::Failed,
-        };
-        Self {
-            name: capability.name.to_owned(),
-            state: state.into(),
-            reason: capability.reason,
-            measure_time: capability.measured.map(timestamp),
-        }
-    }
-}
-
-impl From<History> for Migrations {
-    fn from(history: History) -> Self {
-        let count = |number| i32::try_from(number).unwrap_or(i32::MAX);
-        Self {
-            applied: count(history.applied),
-            pending: count(history.pending),
-            unknown: count(history.unknown),
-        }
-    }
-}
-
-impl From<Standing> for WireSchedule {
-    fn from(standing: Standing) -> Self {
-        Self {
-            name: standing.name.to_owned(),
-            period_s: standing.every.num_seconds(),
-            last_slot_time: standing.last_slot.map(timestamp),
-            last_run_time: standing.last_run.map(timestamp),
-            next_slot_time: Some(timestamp(standing.next_slot)),
-            late: standing.late,
-        }
-    }
-}
-
 async fn in_time<T>(answer: impl Future<Output = Result<T, DbError>>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+    tokio::time::timeout(QUERY_TIMEOUT, answer).await.ok()?.ok()
 }
 
 /// The schedules, and the last result of the test of error reports.
-async fn by_the_clock<S: Service>(
+async fn schedules_and_test<S: Service>(
     hosted: &Hosted<S>,
-) -> Result<(Vec<WireSchedule>, Option<ErrorReportTest>), DbError> {
+) -> Result<(Vec<Schedule>, Option<ErrorReportTest>), DbError> {
     let mut conn = hosted.chassis().db.acquire().await?;
     let working_for = hosted.readiness.working_for().unwrap_or_default();
     let schedules = schedule::standings(&mut conn, &hosted.schedules, working_for).await?;
@@ -135,19 +93,29 @@ async fn by_the_clock<S: Service>(
         last_failure_time: outcome.last_failure_time.map(timestamp),
         failure: outcome.failure,
     });
-    Ok((schedules.into_iter().map(Into::into).collect(), test))
+    let schedules = schedules.into_iter().map(|it| Schedule {
+        name: it.name.to_owned(),
+        period_s: it.every.num_seconds(),
+        last_slot_time: it.last_slot.map(timestamp),
+        last_run_time: it.last_run.map(timestamp),
+        next_slot_time: Some(timestamp(it.next_slot)),
+        late: it.late,
+    });
+    Ok((schedules.collect(), test))
+}
+
+/// A check that failed without a measurement.
+fn failed(name: &str, detail: &str) -> Check {
+    Check { name: name.to_owned(), detail: detail.to_owned(), ..Default::default() }
 }
 
 /// The checks of the database. It is probed every second over its own connection, so that load does not look like an outage.
 fn checks(measured: Option<Measurement>, silent_for: Option<Duration>, now: DateTime<Utc>) -> Vec<Check> {
     const FRESH: TimeDelta = TimeDelta::seconds(10);
     let Some(measured) = measured else {
-        let check = |name: &str| Check {
-            name: name.to_owned(),
-            detail: "not measured yet".to_owned(),
-            ..Default::default()
-        };
-        return vec![check("database"), check("migrations"), check("database_writes")];
+        return ["database", "migrations", "database_writes"]
+            .map(|name| failed(name, "not measured yet"))
+            .into();
     };
     let stale = now - measured.time > FRESH;
     let answers = measured.history.is_some() && silent_for.is_none();

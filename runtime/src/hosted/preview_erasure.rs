@@ -1,14 +1,12 @@
-//! Says what an erasure would do to the rows of a subject, and why it would have to wait. Compliance asks.
+//! Shows what an erasure would do to the rows of a subject, and why it would have to wait. Compliance calls it.
 
-use levqor_proto_runtime::v1::{
-    ErasureObstacle, ErasurePlan, PreviewErasureRequest, PreviewErasureResponse, erasure_plan,
-};
+use levqor_proto_runtime::v1::{ErasureObstacle, PreviewErasureRequest, PreviewErasureResponse};
 use uuid::Uuid;
 
 use super::{Error, Hosted, subject};
 use crate::{
     context::Ctx,
-    privacy::{self, Action, HoldKind, LEGAL_HOLD, Obstacle, Plan},
+    privacy::{self, HoldKind, LEGAL_HOLD, Obstacle},
     rpc::State,
     service::Service,
 };
@@ -26,32 +24,5 @@ pub(super) async fn preview_erasure<S: Service>(
     let held = |id: Uuid| Obstacle { reason: LEGAL_HOLD, about: id.hyphenated().to_string() };
     obstacles.extend(holds.into_iter().map(held));
     let obstacle = |it: Obstacle| ErasureObstacle { reason: it.reason.to_owned(), about: it.about };
-    Ok(PreviewErasureResponse {
-        plans: plans.into_iter().map(Into::into).collect(),
-        obstacles: obstacles.into_iter().map(obstacle).collect(),
-    })
-}
-
-impl From<Plan> for ErasurePlan {
-    fn from(plan: Plan) -> Self {
-        Self {
-            table: plan.table,
-            action: erasure_plan::Action::from(plan.action).into(),
-            rows: plan.rows,
-            kept_columns: plan.kept_columns,
-            ground: plan.ground,
-            keep: plan.keep,
-        }
-    }
-}
-
-impl From<Action> for erasure_plan::Action {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Delete => Self::Delete,
-            Action::Null => Self::Null,
-            Action::Pseudonymise => Self::Pseudonymise,
-            Action::Keep => Self::Keep,
-        }
-    }
+    Ok(PreviewErasureResponse { plans, obstacles: obstacles.into_iter().map(obstacle).collect() })
 }

@@ -1,5 +1,5 @@
-//! Removes expired rows of the chassis. A schedule defers this call to the service itself. Each batch commits separately, so that
-//! a large backlog cannot make it fail for good.
+//! Removes expired rows of the chassis. A schedule of the service defers this call. Each batch has its own commit, so that a large number
+//! of rows cannot make every call fail.
 
 use levqor_proto_runtime::v1::{PurgeExpiredRequest, PurgeExpiredResponse};
 
@@ -22,10 +22,14 @@ pub(super) async fn purge_expired<S: Service>(
         let slots = schedule::purge(&mut conn, BATCH).await?;
         let calls = store::purge_dead(&mut conn, BATCH).await?;
         let callers = code_limit::purge(&mut conn, BATCH).await?;
-        purged.idempotency_records += count(records);
-        purged.schedule_slots += count(slots);
-        purged.deferred_calls += count(calls);
-        purged.code_callers += count(callers);
+        for (total, count) in [
+            (&mut purged.idempotency_records, records),
+            (&mut purged.schedule_slots, slots),
+            (&mut purged.deferred_calls, calls),
+            (&mut purged.code_callers, callers),
+        ] {
+            *total = total.saturating_add_unsigned(count);
+        }
         if calls > 0 {
             tracing::warn!(
                 calls,
@@ -36,8 +40,4 @@ pub(super) async fn purge_expired<S: Service>(
             return Ok(purged);
         }
     }
-}
-
-fn count(rows: u64) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
 }

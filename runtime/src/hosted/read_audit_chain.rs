@@ -14,7 +14,7 @@ use crate::{
     service::Service,
 };
 
-/// The most entries of one answer: a page of people's lists, and the entry that shows that there is another page.
+/// The most entries of one answer: a page of a list, and one more entry, which shows that there is another page.
 const MOST: i32 = 201;
 
 pub(super) async fn read_audit_chain<S: Service>(
@@ -45,7 +45,7 @@ fn wire(service: &str, entry: Entry) -> AuditEntry {
     }
 }
 
-/// What compliance asks for.
+/// The query of compliance.
 struct Wanted {
     filter: Filter,
     after: Option<(DateTime<Utc>, Uuid)>,

@@ -1,17 +1,16 @@
-//! Corrects the name and a wrong address of a person in the rows that are theirs, some seconds per call. Compliance calls it again until
-//! it is complete. It works without `mutate`, because it commits each batch of rows by itself: the id of the correction makes a second call
+//! Corrects the name and a wrong address of a person in the person's rows, some seconds per call. Compliance calls it again until it is
+//! complete. It works without `mutate`, because each batch of rows has its own commit. The id of the correction makes a second call
 //! harmless.
 
 use levqor_proto_runtime::v1::{RectifySubjectRequest, RectifySubjectResponse};
 use uuid::Uuid;
 
-use super::{Error, Hosted, subject};
+use super::{Error, Hosted, read_id, subject};
 use crate::{
     audit,
     context::Ctx,
     email::Email,
     error::{Invalid, Violations},
-    id,
     privacy::{self, Rectification, Search, Subject, Value, ValueKind},
     rpc::State,
     service::Service,
@@ -26,7 +25,7 @@ pub(super) async fn rectify_subject<S: Service>(
     let db = &hosted.chassis().db;
     let wanted = subject::wanted(hosted, &mut *db.acquire().await?, request.subject.as_ref()).await?;
     let of_name = name.as_deref().map(|right| Value { kind: ValueKind::Name, search: &wanted.search, right });
-    // The rows of the person, and the rows with the wrong address that nobody has claimed.
+    // The rows of the person, and the unclaimed rows with the wrong address.
     let with_wrong = address.as_ref().map(|address| Subject {
         subs: wanted.subject.subs.clone(),
         emails: [address.wrong.as_str().to_owned()].into(),
@@ -38,7 +37,7 @@ pub(super) async fn rectify_subject<S: Service>(
         search,
         right: address.right.as_str(),
     });
-    // The name first: afterwards the rows have another address.
+    // The name is corrected first, because afterwards the rows have another address.
     let values = of_name.into_iter().chain(of_address).collect();
     let rectification = Rectification { id, catalogue: &wanted.catalogue, values };
     let (rectified, complete) = privacy::rectify(db, &rectification).await?;
@@ -72,10 +71,8 @@ impl TryFrom<&RectifySubjectRequest> for Command {
 
     fn try_from(request: &RectifySubjectRequest) -> Result<Self, Invalid> {
         let mut violations = Violations::new();
-        let rectification_id = id::parse(&request.rectification_id).ok();
-        if rectification_id.is_none() {
-            violations.add("rectification_id", "expected the id of a correction (a UUID)");
-        }
+        let id = read_id("rectification_id", &request.rectification_id, "a correction");
+        let rectification_id = violations.take(id);
         if request.name.contains(char::is_control) {
             violations.add("name", "expected a name without control characters");
         }

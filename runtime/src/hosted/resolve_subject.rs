@@ -1,4 +1,4 @@
-//! Adds to a subject the identifiers that its rows in this service hold. Compliance asks.
+//! Adds to a subject the identifiers in its rows of this service. Compliance calls it.
 
 use levqor_proto_runtime::v1::{ResolveSubjectRequest, ResolveSubjectResponse};
 

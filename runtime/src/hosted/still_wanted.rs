@@ -1,4 +1,4 @@
-//! Says whether a mail that this service asked for under a guard is still wanted. Notifications asks.
+//! Decides whether a mail with a guard of this service is still wanted. Notifications calls it.
 
 use levqor_proto_runtime::v1::{StillWantedRequest, StillWantedResponse};
 

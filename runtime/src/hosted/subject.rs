@@ -6,44 +6,40 @@ use sqlx::PgConnection;
 use super::{Error, Hosted};
 use crate::{
     email::Email,
-    error::{Invalid, Violations},
+    error::Violations,
     privacy::{Catalogue, Search, Subject},
     service::Service,
 };
 
-/// What is wrong with an empty subject.
+/// The violation of an empty subject.
 pub(super) const NOBODY: &str = "expected at least one identifier";
 
-/// A subject, where their rows may be, and how to find them.
+/// A subject, the tables that may hold its rows, and the search for them.
 pub(super) struct Wanted {
     pub(super) subject: Subject,
     pub(super) catalogue: Catalogue,
     pub(super) search: Search,
 }
 
-/// Reads the subject, and what the tables declare.
+/// Reads the subject and the declarations of the tables.
 pub(super) async fn wanted<S: Service>(
     hosted: &Hosted<S>,
     conn: &mut PgConnection,
     subject: Option<&wire::Subject>,
 ) -> Result<Wanted, Error> {
-    let subject = parse(subject)?;
+    let mut violations = Violations::new();
+    let subject = read(&mut violations, subject);
+    if subject.is_empty() {
+        violations.add("subject", NOBODY);
+    }
+    let subject = violations.finish(Some(subject))?;
     let hash = |email: &String| hosted.service.address_hash(&email.parse::<Email>().ok()?);
     let hashes = subject.emails.iter().filter_map(hash).collect();
     let search = Search::new(&subject, hashes);
     Ok(Wanted { subject, catalogue: Catalogue::read(conn).await?, search })
 }
 
-fn parse(subject: Option<&wire::Subject>) -> Result<Subject, Invalid> {
-    let mut violations = Violations::new();
-    let parsed = read(&mut violations, subject);
-    if parsed.is_empty() {
-        violations.add("subject", NOBODY);
-    }
-    violations.finish(Some(parsed))
-}
-
-/// Reads the subject, and adds what is wrong with it. It may be empty.
+/// Reads the subject, and adds its violations. The subject may be empty.
 pub(super) fn read(violations: &mut Violations, subject: Option<&wire::Subject>) -> Subject {
     let subject = subject.cloned().unwrap_or_default();
     let emails = subject.emails.iter().filter_map(|email| violations.field::<Email>("subject.emails", email));

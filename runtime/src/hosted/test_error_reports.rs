@@ -1,5 +1,5 @@
-//! Sends an error report that is marked as a test, and stores its result. A schedule defers this call to the service itself. A
-//! report that does not arrive is retried as every deferred call is, and finally becomes a dead call that alerts an operator.
+//! Sends an error report that is marked as a test, and stores the result. A schedule of the service defers this call. If the report does
+//! not arrive, the call is retried like every deferred call. In the end it is a dead call, which alerts an operator.
 
 use levqor_proto_runtime::v1::{TestErrorReportsRequest, TestErrorReportsResponse};
 
@@ -11,11 +11,11 @@ pub(super) async fn test_error_reports<S: Service>(
     _: Ctx,
     _: TestErrorReportsRequest,
 ) -> Result<TestErrorReportsResponse, Error> {
-    // Where error reports are off, the status says so, and there is nothing to test.
+    // If error reports are off, the status shows that, and there is nothing to test.
     let Some(reports) = &hosted.error_reports else { return Ok(TestErrorReportsResponse::default()) };
     let chassis = hosted.chassis();
     let sent = reports.test(S::NAME, chassis.clock.now()).await;
-    // Acquired only now, so that no connection is held during the network call.
+    // Acquired after the network call, so that the call holds no connection.
     let mut conn = chassis.db.acquire().await?;
     match sent {
         Ok(event_id) => {

@@ -1,4 +1,4 @@
-//! Verifies this service's audit chain, for compliance, which knows the last entry of the day before.
+//! Verifies this service's audit chain, for compliance, which sends the last entry of the day before.
 
 use levqor_proto_runtime::v1::{VerifyAuditChainRequest, VerifyAuditChainResponse};
 

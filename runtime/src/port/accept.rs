@@ -19,11 +19,11 @@ struct Port<H> {
     table: Table,
     stop: CancellationToken,
     tasks: Tasks,
-    /// Counts connections that are closed at once. One log line for each would itself help an attacker.
+    /// Counts connections that are closed at once. An attacker could flood the log with one line per connection.
     refusals: Summed<()>,
 }
 
-/// Serves until told to stop, then answers the open requests and returns.
+/// Serves until `stop` is cancelled, then answers the open requests and returns.
 pub async fn serve<H: Handler>(listener: TcpListener, limits: Limits, handler: H, stop: CancellationToken) {
     let port = Port {
         handler,

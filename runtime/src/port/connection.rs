@@ -26,10 +26,10 @@ use super::{
 
 /// How often a silent HTTP/2 connection is pinged.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How long, on shutdown, a client that has connected may take to send a request, and to end its TLS handshake.
-const FIRST_REQUEST_PATIENCE: Duration = Duration::from_secs(1);
-/// How long, on shutdown, a connection without requests may stay that was told to close. A healthy client has closed it by then.
-pub(crate) const GOODBYE_PATIENCE: Duration = Duration::from_secs(3);
+/// On shutdown: the time limit for the first request of a new connection, and for its TLS handshake.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// On shutdown: how long a connection without requests stays open after the signal to close. A healthy client closes it earlier.
+pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The most bytes of an unread answer that an HTTP/2 stream buffers.
 const MOST_UNSENT: usize = 64 << 10;
 /// Longer than any process runs.
@@ -75,8 +75,8 @@ pub(super) async fn serve<H: Handler>(
     let mut connection = pin!(connection);
     let leave = async {
         stop.cancelled().await;
-        // A new client is about to send a request. A client that sent one before was told to close.
-        let _ = timeout(FIRST_REQUEST_PATIENCE, requests.begun()).await;
+        // A new client is about to send a request. A client that has sent one gets the signal to close.
+        let _ = timeout(FIRST_REQUEST_TIMEOUT, requests.begun()).await;
     };
     let ended = tokio::select! {
         // Polls the connection first: a request that arrived in time is served, however late this task runs.
@@ -114,16 +114,16 @@ async fn secured<H: Handler>(
     stop: &CancellationToken,
 ) -> Option<Stream> {
     let Some(acceptor) = handler.acceptor() else { return Some(Either::Left(stream)) };
-    // Boxed, because its future is large and soon over.
+    // Boxed, because its future is large and ends soon.
     let handshake = Box::pin(acceptor.accept(stream, limits.head));
     let leave = async {
         stop.cancelled().await;
-        sleep(FIRST_REQUEST_PATIENCE).await;
+        sleep(FIRST_REQUEST_TIMEOUT).await;
     };
     let (stream, peer) = tokio::select! {
         biased;
         accepted = handshake => accepted?,
-        // A client that says nothing must make room for others.
+        // A silent client must make room for other clients.
         () = entry.given_up() => return None,
         () = leave => return None,
     };
@@ -133,22 +133,22 @@ async fn secured<H: Handler>(
 
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// Waits until a connection that was told to close ends.
+/// Waits for the end of a connection after the signal to close.
 async fn farewell(connection: impl Future<Output = Ended>, requests: &Requests, limits: &Limits) -> Ended {
-    let patience = async {
+    let farewell_is_over = async {
         match limits.farewell {
-            Some(patience) => sleep(patience).await,
+            Some(farewell) => sleep(farewell).await,
             None => std::future::pending().await,
         }
     };
-    // It was told to close, so only the limits for closing apply.
+    // The connection is closing, so only the limits for closing apply.
     let limits = Limits { age: NO_LIMIT, idle: NO_LIMIT, ..*limits };
     tokio::select! {
         biased;
         ended = connection => ended,
-        // HTTP/2 waits for the client to close, and HTTP/1.1 for the end of an incomplete head.
-        () = requests.idle_for(GOODBYE_PATIENCE) => Ok(()),
-        () = patience => Ok(()),
+        // HTTP/2 waits until the client closes, and HTTP/1.1 for the end of an incomplete head.
+        () = requests.idle_for(GOODBYE_TIMEOUT) => Ok(()),
+        () = farewell_is_over => Ok(()),
         _ = must_close(requests, &limits) => Ok(()),
     }
 }

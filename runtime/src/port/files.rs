@@ -16,7 +16,7 @@ pub fn raise_open_files() {
     }
 }
 
-/// The most connections that may be open. The remaining files are for other ports, the database and the other services.
+/// The most open connections. The other files are for other ports, the database and other services.
 pub(super) fn most_connections(wanted: usize) -> usize {
     let Ok((soft, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     let files = usize::try_from(soft).unwrap_or(usize::MAX);

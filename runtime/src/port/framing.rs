@@ -89,10 +89,10 @@ impl Framing {
                     };
                 }
                 Part::Head | Part::ChunkSize | Part::ChunkEnd | Part::Trailer => {
-                    let rest = &bytes[at..];
-                    let end = rest.iter().position(|byte| *byte == b'\n');
-                    let here = end.map_or(rest.len(), |end| end + 1);
-                    self.take(&rest[..here]).ok_or(Malformed { at })?;
+                    let unread = &bytes[at..];
+                    let end = unread.iter().position(|byte| *byte == b'\n');
+                    let here = end.map_or(unread.len(), |end| end + 1);
+                    self.take(&unread[..here]).ok_or(Malformed { at })?;
                     at += here;
                 }
             }
@@ -220,8 +220,8 @@ mod tests {
 
     const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n";
 
-    /// Whether it is accepted, however it is split into pieces.
-    fn is_taken(text: &str) -> bool {
+    /// Whether the text is accepted. Tests that the result does not depend on the split into pieces.
+    fn is_accepted(text: &str) -> bool {
         let whole = Framing::new().follow(text.as_bytes()).is_ok();
         for size in 1..9 {
             let mut framing = Framing::new();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_follow_each_other_are_told_apart() {
+    fn consecutive_messages_are_separated() {
         let post = |fields: &str, body: &str| format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n{body}");
         for first in [
             format!("{GET}\r\n"),
@@ -241,13 +241,13 @@ mod tests {
             post("transfer-encoding: chunked\r\n", "3;x=y\r\n\r\rx\r\nA \r\n0123456789\r\n0\r\na: b\r\n\r\n"),
             "\r\n\nGET / HTTP/1.0\n\n".to_owned(),
         ] {
-            assert!(is_taken(&format!("{first}{GET}\r\n")), "{first:?}");
-            assert!(!is_taken(&format!("{first}{GET}a: b\rc\r\n\r\n")), "{first:?}");
+            assert!(is_accepted(&format!("{first}{GET}\r\n")), "{first:?}");
+            assert!(!is_accepted(&format!("{first}{GET}a: b\rc\r\n\r\n")), "{first:?}");
         }
     }
 
     #[test]
-    fn what_two_servers_could_read_differently_is_found() {
+    fn a_message_that_two_servers_could_read_differently_is_refused() {
         for wrong in [
             "GET /\r HTTP/1.1\r\n",
             "\rGET / HTTP/1.1\r\n",
@@ -266,7 +266,7 @@ mod tests {
             &format!("{GET}transfer-encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n"),
             &format!("{GET}transfer-encoding: chunked\r\n\r\n0;a\rb\r\n\r\n"),
         ] {
-            assert!(!is_taken(wrong), "{wrong:?}");
+            assert!(!is_accepted(wrong), "{wrong:?}");
         }
     }
 

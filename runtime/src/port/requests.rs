@@ -1,4 +1,4 @@
-//! The open requests of one connection, and how long its client keeps us waiting.
+//! The open requests of one connection, and how long its client has been silent.
 
 use std::{
     any::Any,
@@ -24,10 +24,10 @@ struct State {
     ever: bool,
     open: usize,
     http2: bool,
-    /// Since when the head of the next request has been arriving.
+    /// When the head of the next request began to arrive.
     head: Option<Instant>,
     born: Instant,
-    /// Since when no request is open.
+    /// When the last open request ended.
     idle: Instant,
     /// When the last request began.
     begun: Instant,
@@ -37,7 +37,7 @@ struct State {
     gave_up: bool,
 }
 
-/// Since when an answer waits for its client to read; `None` while the client waits for us. Cheap to clone.
+/// Since when an answer waits until its client reads it. `None` while the client waits for us. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Unread(Arc<Mutex<Option<Instant>>>);
 
@@ -118,7 +118,7 @@ impl Requests {
     pub(super) fn close(&self, limits: &Limits) -> Close {
         let now = Instant::now();
         let state = self.state();
-        // A limit that starts to run later also ends later, so this is the earliest next check.
+        // A limit that starts later also ends later, so this is the earliest next check.
         let mut look = now + limits.head.min(limits.idle).min(limits.unread);
         let mut is_over = |end: Instant| {
             if end > now {
@@ -147,7 +147,7 @@ impl Requests {
         } else if !state.http2 {
             let unread = state.answer.since().is_some_and(|since| is_over(since + limits.unread));
             let farewell = limits.farewell.filter(|_| is_old);
-            if unread || farewell.is_some_and(|patience| is_over(state.begun.max(old) + patience)) {
+            if unread || farewell.is_some_and(|farewell| is_over(state.begun.max(old) + farewell)) {
                 return Close::AtOnce;
             }
         }
@@ -189,7 +189,7 @@ pub(super) struct OpenRequest {
 }
 
 impl OpenRequest {
-    /// Whether the answer must tell the client to close the connection, which is older than `age`. If we closed it, a request could be
+    /// Whether the answer must ask the client to close the connection, because it is older than `age`. If we closed it, a request could be
     /// lost.
     pub(super) fn is_last(&self, age: Duration) -> bool {
         let state = self.requests.state();

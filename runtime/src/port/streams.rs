@@ -1,4 +1,4 @@
-//! The streams of an HTTP/2 connection. A stream whose answer is not read is reset alone, and the other streams continue.
+//! The streams of an HTTP/2 connection. If the client does not read an answer, only the stream of that answer is reset.
 
 use std::{
     future::poll_fn,

@@ -60,10 +60,10 @@ impl Connections {
         address.and_then(|address| self.per_address.get(&address).copied()).unwrap_or_default()
     }
 
-    /// Closes the connection whose loss hurts least: of the address with the most connections, the one that has been idle for
-    /// longest. If an address is given, only its connections count. Returns false if there is none.
+    /// Closes the least important connection: the longest idle connection of the address with the most connections. If an address is
+    /// given, only its connections count. Returns false if no connection can be closed.
     fn give_one_up(&mut self, of: Option<IpAddr>) -> bool {
-        // A refused client may come again at once, and a search looks at every connection.
+        // A refused client may connect again at once, and a search visits every connection.
         if self.searched.get(&of).is_some_and(|searched| searched.elapsed() < SEARCH_EVERY) {
             return false;
         }

@@ -26,7 +26,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The user that PostgreSQL runs as. None if this process is not root: PostgreSQL then runs as the same user.
+    /// The user that PostgreSQL runs as. `None` if this process is not root. Then PostgreSQL runs as the user of this process.
     pub fn choose() -> Result<Option<Self>, PostgresError> {
         if !nix::unistd::geteuid().is_root() {
             return Ok(None);
@@ -52,8 +52,8 @@ impl Account {
         command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
     }
 
-    /// Changes this process, with all threads, to this user for good. It first leaves its current folder, which that user may not
-    /// be allowed to enter.
+    /// Changes this process, with all threads, to this user permanently. It first leaves its current folder, because the user may have no
+    /// access to it.
     pub fn assume(&self) -> Result<(), PostgresError> {
         let failed = |source: nix::Error| PostgresError::Drop { source: source.into() };
         std::env::set_current_dir("/").map_err(|source| PostgresError::Drop { source })?;
@@ -70,8 +70,8 @@ pub fn user_name(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Creates a folder that only its owner may enter: the account, or this user if there is no account. A link in its place is
-/// accepted only if this user or root created it, because root would follow anybody's link.
+/// Creates a folder that only its owner may enter: the account, or this user if there is no account. A link at this path is
+/// accepted only if this user or root created it, because root would follow the link of any user.
 pub(super) fn make_closed_folder(path: &Path, account: Option<Account>) -> io::Result<()> {
     fs::create_dir_all(path)?;
     let link = fs::symlink_metadata(path)?;

@@ -22,12 +22,7 @@ impl Binaries {
             .collect();
         debian.sort_by_key(|path| major_version(path));
         let on_path = path.split(':').map(PathBuf::from);
-        debian
-            .into_iter()
-            .rev()
-            .chain(on_path)
-            .find(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
-            .map(Self)
+        debian.into_iter().rev().chain(on_path).find_map(|bin| Self::within(&bin))
     }
 
     /// The programs in this folder, if they exist.
@@ -43,7 +38,7 @@ impl Binaries {
             return Ok(Self(bin));
         }
         crate::install_crypto();
-        // Complete or not at all: an interrupted download starts again.
+        // Downloads under another name first: an interrupted download starts again.
         let half = into.with_extension("half");
         let folder = |source| PostgresError::Folder { path: half.clone(), source };
         if half.exists() {
@@ -60,8 +55,8 @@ impl Binaries {
         if bin.join("initdb").is_file() { Ok(Self(bin)) } else { Err(PostgresError::NoBinaries(None)) }
     }
 
-    /// `initdb` starts the other programs through a shell. With an unsafe folder name the shell would run a part of the name, or
-    /// another program, so such a folder is refused.
+    /// Refuses a folder with an unsafe name. `initdb` starts the other programs through a shell, which would run a part of such a name, or
+    /// another program.
     pub fn check(&self) -> Result<(), PostgresError> {
         let text = self.0.to_string_lossy();
         if text.contains(|c: char| "\"$`\\\u{FFFD}".contains(c) || c.is_control()) {
@@ -87,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_programs_that_a_shell_would_read_otherwise_is_refused() {
+    fn a_folder_of_programs_with_special_characters_for_a_shell_is_refused() {
         for bad in ["/opt/$(id)/bin", "/opt/`id`/bin", "/opt/a\"b/bin", "/opt/a\\b/bin", "/opt/a\nb/bin"] {
             let refused = Binaries(PathBuf::from(bad)).program("initdb");
             assert!(matches!(refused, Err(PostgresError::Programs { .. })), "{bad}");

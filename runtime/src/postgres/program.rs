@@ -34,7 +34,7 @@ pub(super) fn command(program: &Path, account: Option<Account>) -> Command {
     command
 }
 
-/// A child process. Dropping this stops it and its own children, unless it was let go.
+/// A child process. Dropping this stops the child and its children, unless `let_go` was called.
 pub(super) struct Guarded(Option<Child>);
 
 impl Guarded {
@@ -53,7 +53,7 @@ impl Guarded {
         self.0.as_mut().map_or(Ok(None), Child::try_wait)
     }
 
-    /// Lets it run on. A thread waits for its end, because the pid of a child that nobody waits for is never freed.
+    /// Lets it continue to run. A thread waits for its end, because otherwise the pid would never be freed.
     pub(super) fn let_go(mut self) {
         if let Some(mut child) = self.0.take() {
             thread::spawn(move || child.wait());
@@ -67,7 +67,7 @@ impl Drop for Guarded {
         if let Ok(None) = child.try_wait()
             && let Ok(pid) = i32::try_from(child.id())
         {
-            // Nobody has waited for it yet, so the pid is still its own. SIGQUIT is PostgreSQL's immediate shutdown.
+            // No thread has waited for its end yet, so the pid is still its own. SIGQUIT is PostgreSQL's immediate shutdown.
             let _ = killpg(Pid::from_raw(pid), Signal::SIGQUIT);
             for _ in 0..200 {
                 if !matches!(child.try_wait(), Ok(None)) {
@@ -89,8 +89,8 @@ pub(super) fn run(
     given_up: &dyn Fn() -> bool,
 ) -> Result<(), PostgresError> {
     let failed = |source| PostgresError::Run { program, source };
-    let mut said = nameless_file(folder).map_err(failed)?;
-    let (out, err) = (said.try_clone().map_err(failed)?, said.try_clone().map_err(failed)?);
+    let mut output_file = nameless_file(folder).map_err(failed)?;
+    let (out, err) = (output_file.try_clone().map_err(failed)?, output_file.try_clone().map_err(failed)?);
     let mut child = Guarded::spawn(program, command.stdout(out).stderr(err))?;
     let status = loop {
         if let Some(status) = child.ended().map_err(failed)? {
@@ -104,7 +104,7 @@ pub(super) fn run(
     if status.success() {
         return Ok(());
     }
-    let text = read_from(&mut said, 0).unwrap_or_default();
+    let text = read_from(&mut output_file, 0).unwrap_or_default();
     let last: Vec<_> = text.lines().rev().take(3).collect();
     Err(PostgresError::Program { program, output: last.into_iter().rev().collect::<Vec<_>>().join("; ") })
 }
@@ -117,9 +117,9 @@ pub(super) fn read_from(file: &mut fs::File, start: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A file that disappears with its last handle. The system's temporary folder may be closed to this user.
+/// A file that is removed with its last handle. It is in this folder, because the user may have no access to the system's temporary folder.
 fn nameless_file(folder: &Path) -> io::Result<fs::File> {
-    let path = folder.join(format!("said-{}", crate::id::request_id()));
+    let path = folder.join(format!("output-{}", crate::id::request_id()));
     let file = fs::OpenOptions::new().read(true).append(true).create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)

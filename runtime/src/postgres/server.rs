@@ -1,4 +1,4 @@
-//! The PostgreSQL server of a data directory, distinguished from all other processes.
+//! Finds the process of the PostgreSQL server of a data directory.
 //!
 //! `postmaster.pid` holds a pid. After a crash or a reboot another process may have that pid, so we accept it only if the process
 //! runs `postgres` in that data directory. We then hold the process by a kernel handle (a pidfd), which never refers to another
@@ -73,11 +73,9 @@ impl Server {
     }
 
     /// Waits until the server has ended, at most for the given time. Returns whether it ended in time.
-    pub(super) fn wait(&self, patience: Option<Duration>) -> bool {
-        let timeout = patience.map(|patience| Timespec {
-            tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: 0,
-        });
+    pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
+        let timeout = limit
+            .map(|limit| Timespec { tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: 0 });
         loop {
             let mut ends = [PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN)];
             match poll(&mut ends, timeout.as_ref()) {
@@ -90,12 +88,12 @@ impl Server {
     /// Signals when the server has ended.
     #[must_use]
     pub fn ended(self) -> oneshot::Receiver<()> {
-        let (tell, ended) = oneshot::channel();
-        // A separate thread, for which nobody waits at the end of the process.
+        let (send_end, ended) = oneshot::channel();
+        // A separate thread, because the end of the process does not wait for it.
         thread::spawn(move || {
             if self.wait(None) {
                 // The receiver may already be dropped.
-                let _ = tell.send(());
+                let _ = send_end.send(());
             }
         });
         ended
@@ -185,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_only_has_the_number_is_not_the_server() {
+    fn another_process_with_the_same_pid_is_not_the_server() {
         let data = std::env::temp_dir().join(format!("levqor-number-{}", crate::id::request_id()));
         fs::create_dir_all(&data).expect("a folder");
-        // It even has the same current folder.
+        // It has the same current folder, too.
         let mut other = Command::new("sleep")
             .arg("1000")
             .current_dir(&data)

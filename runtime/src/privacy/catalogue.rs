@@ -9,7 +9,7 @@ service_error! {
     /// The declarations cannot be read.
     #[derive(Debug, thiserror::Error)]
     pub enum CatalogueError {
-        /// A comment is wrong. A test finds that before a release.
+        /// A comment is wrong. A test finds it before a release.
         #[error("a table of this service does not declare its personal data as it should")]
         Declaration(#[source] Mistake) => Internal "INTERNAL",
         /// The database.
@@ -32,12 +32,19 @@ pub(crate) struct Column {
     pub(crate) not_null: bool,
     /// The default is the empty text.
     pub(crate) is_empty_by_default: bool,
-    /// An index of all rows begins with it, so that its least value is found at once.
+    /// An index of all rows begins with this column, so its least value is found at once.
     pub(crate) is_indexed: bool,
     pub(crate) personal: Option<PersonalColumn>,
 }
 
-/// A table that declares whose its rows are.
+impl Column {
+    /// Whether the column can have no value, or has a value that is the same for everybody.
+    pub(crate) fn can_be_blank(&self) -> bool {
+        !self.not_null || ["text", "jsonb", "bytea", "text[]"].contains(&self.kind.as_str())
+    }
+}
+
+/// A table that declares the owners of its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub(crate) schema: String,
@@ -49,7 +56,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The name in reports: without the schema, if it is the service's own.
+    /// The name in reports: without the schema, if that is the service's own.
     pub(crate) fn title(&self) -> String {
         if self.schema == "public" { self.name.clone() } else { format!("{}.{}", self.schema, self.name) }
     }
@@ -63,7 +70,7 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The tables to whose rows its rows belong.
+    /// The parent tables: its rows belong to their rows.
     pub(crate) fn parents(&self) -> impl Iterator<Item = &str> {
         self.declared.links.iter().filter_map(|link| match link {
             Link::Of { table, .. } => Some(table.as_str()),
@@ -80,7 +87,7 @@ impl Table {
         self.columns.iter().filter(is_erased)
     }
 
-    /// The personal columns that an erasure leaves.
+    /// The personal columns that an erasure does not change.
     pub(crate) fn kept(&self) -> impl Iterator<Item = &Column> {
         let keeps_all = self.declared.action == Action::Keep;
         self.columns.iter().filter(move |column| {
@@ -116,7 +123,7 @@ struct Row {
 }
 
 impl Catalogue {
-    /// Reads it.
+    /// Reads the catalogue.
     pub async fn read(conn: &mut PgConnection) -> Result<Self, CatalogueError> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT n.nspname::text AS schema, c.relname::text AS table, obj_description(c.oid, 'pg_class') AS comment,
@@ -178,13 +185,13 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The tables with personal columns that do not say whose their rows are. A test expects none.
+    /// The tables with personal columns that do not declare the owners of their rows. A test expects none.
     #[must_use]
     pub fn undeclared(&self) -> &[String] {
         &self.undeclared
     }
 
-    /// The names of the tables that declare whose their rows are.
+    /// The names of the tables that declare the owners of their rows.
     pub fn names(&self) -> impl Iterator<Item = String> {
         self.tables.iter().map(Table::title)
     }
@@ -194,7 +201,7 @@ impl Catalogue {
     }
 }
 
-/// What a declaration says must fit the table.
+/// Checks that the declaration fits the table.
 fn check(table: &Table) -> Result<(), String> {
     if table.key.is_empty() {
         return Err("it has no primary key".to_owned());
@@ -219,7 +226,7 @@ fn check(table: &Table) -> Result<(), String> {
         if table.declared.action == Action::Null && column.not_null {
             return Err(format!("{} cannot be null", column.name));
         }
-        if column.not_null && !["text", "jsonb", "bytea", "text[]"].contains(&column.kind.as_str()) {
+        if !column.can_be_blank() {
             return Err(format!("{} has no value that is the same for everybody", column.name));
         }
         if table.key.contains(&column.name) {
@@ -229,7 +236,7 @@ fn check(table: &Table) -> Result<(), String> {
     Ok(())
 }
 
-/// Sorts the tables so that each comes after the tables whose rows belong to its rows.
+/// Sorts the tables so that each comes after the tables that refer to it.
 fn children_first(mut tables: Vec<Table>) -> Result<Vec<Table>, CatalogueError> {
     let mut sorted: Vec<Table> = Vec::new();
     while !tables.is_empty() {

@@ -1,29 +1,33 @@
-//! What the comments of tables and columns declare: whose the rows are, what an erasure does, and how long values are kept.
+//! What the comments of tables and columns declare: the owners of the rows, what an erasure does, and how long values are kept.
 //!
 //! A table: `Words. subject: LINK, LINK; erase: ACTION; once: CONDITION; end: ASSIGNMENTS; set: ASSIGNMENTS; file: PATH; ground:
 //! WORDS; clock: COLUMN`. A column: `not personal`, or `personal: CATEGORY; keep: 90d`, or the same with `; erase: keep` or `;
 //! rectify: yes`. `keep: until erasure` means that no period ends it. A reason may follow in brackets.
 
+use levqor_proto_runtime::v1::erasure_plan;
+
+use crate::wire_enum;
+
 /// The period of a value that only an erasure removes.
 const UNTIL_ERASURE: &str = "until erasure";
 
-/// The word of a link to a vendor's id. Migrations and the hashes of the ledger have it, so it never changes.
+/// The word of a link to a vendor's id. Migrations and the hashes of the ledger contain it, so it never changes.
 pub(crate) const VENDOR_LINK: &str = "stripe";
 
-/// How a row is found to be the subject's.
+/// How a row names its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Link {
     /// `sub COLUMN`: it holds the identity provider's id of the owner.
     Sub(String),
-    /// `email COLUMN`: it holds the owner's address. In a table with `sub`, it counts only while nobody has claimed the row.
+    /// `email COLUMN`: it holds the owner's address. In a table with `sub`, it counts only while no person has claimed the row.
     Email(String),
-    /// `account COLUMN`: it holds the address that the owner of the row has proven, so it counts always.
+    /// `account COLUMN`: it holds an address that the owner has proven, so it always counts.
     Account(String),
     /// `VENDOR_LINK COLUMN`: it holds the owner's id at the vendor, under the same rule as `email`.
     Vendor(String),
     /// `hash COLUMN`: it holds the keyed hash of the owner's address.
     Hash(String),
-    /// `caller COLUMN`: it holds the name of the caller.
+    /// `caller COLUMN`: it holds the owner's name as a caller.
     Caller(String),
     /// `text COLUMN`: the row is the owner's if this content mentions them.
     Text(String),
@@ -38,17 +42,18 @@ pub(crate) enum Link {
     },
 }
 
-/// What an erasure does to the rows of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Deletes them.
-    Delete,
-    /// Sets their personal columns to null.
-    Null,
-    /// Sets their personal columns to null, or where they must have a value, to one that is the same for everybody.
-    Pseudonymise,
-    /// Leaves them.
-    Keep,
+wire_enum! {
+    /// What an erasure does to the rows of a table. The names are those in the comments of tables.
+    pub enum Action: erasure_plan::Action {
+        /// Deletes them.
+        Delete = "delete",
+        /// Sets their personal columns to null.
+        Null = "null",
+        /// Sets their personal columns to null. A column that cannot be null gets a value that is the same for everybody.
+        Pseudonymise = "pseudonymise",
+        /// Does not change them.
+        Keep = "keep",
+    }
 }
 
 /// What a table declares.
@@ -59,7 +64,7 @@ pub(crate) struct TableDeclaration {
     pub(crate) action: Action,
     /// The erasure of a row waits until this SQL condition holds.
     pub(crate) once: Option<String>,
-    /// Further SQL assignments of an erasure that does not wait: they end what the row waits for.
+    /// Further SQL assignments of an erasure that does not wait. They make `once` true.
     pub(crate) end: Option<String>,
     /// Further SQL assignments.
     pub(crate) set: Option<String>,
@@ -117,7 +122,10 @@ pub(crate) fn table(comment: &str) -> Result<Option<TableDeclaration>, String> {
         let (name, value) = part.split_once(": ").ok_or_else(|| format!("{part:?} has no value"))?;
         let value = value.to_owned();
         match name {
-            "erase" => erase = Some(action(&value)?),
+            "erase" => {
+                let action = value.parse::<Action>();
+                erase = Some(action.map_err(|_| format!("{value:?} is not an action"))?);
+            }
             "once" => table.once = Some(value),
             "end" => table.end = Some(value),
             "set" => table.set = Some(value),
@@ -132,16 +140,6 @@ pub(crate) fn table(comment: &str) -> Result<Option<TableDeclaration>, String> {
         return Err("it keeps rows without a ground".to_owned());
     }
     Ok(Some(table))
-}
-
-fn action(text: &str) -> Result<Action, String> {
-    match text {
-        "delete" => Ok(Action::Delete),
-        "null" => Ok(Action::Null),
-        "pseudonymise" => Ok(Action::Pseudonymise),
-        "keep" => Ok(Action::Keep),
-        _ => Err(format!("{text:?} is not an action")),
-    }
 }
 
 fn link(text: &str) -> Result<Link, String> {
@@ -194,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_says_whose_its_rows_are_and_what_becomes_of_them() {
+    fn a_table_declares_the_owners_of_its_rows_and_what_an_erasure_does() {
         let text = "Lamps; and more. subject: sub owner_sub, email owner_email,\n   lamp_id of lamps.lamp_id; \
                     erase: pseudonymise; once: state <> 'OPEN'; end: state = 'DONE'; file: a/{b}; ground: the law; clock: create_time";
         let table = table(text).expect("a declaration").expect("declared");
@@ -223,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_says_whether_it_is_personal_and_for_how_long() {
+    fn a_column_declares_whether_it_is_personal_and_how_long_it_is_kept() {
         let kept = column("personal: PAYMENT; keep: 7y; erase: keep").expect("read").expect("personal");
         assert_eq!((kept.keep_days(), kept.is_kept), (Some(2_555), true));
         assert_eq!(column("not personal (a hash)"), Ok(None));

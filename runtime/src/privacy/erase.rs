@@ -1,19 +1,17 @@
-//! Erases a subject's rows, in transactions of some rows each. What was erased is counted in the same transaction, so that after a
-//! crash the receipt is right.
+//! Erases a subject's rows, in transactions of some rows each. Each transaction also counts its rows, so that the receipt is correct after
+//! a crash.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Instant};
 
+use levqor_proto_runtime::v1::{ErasurePlan, erasure_plan};
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    Action, Subject,
+    Action, CALL_TIME, Subject,
     catalogue::{Catalogue, Table, quoted},
     holds::{self, HoldKind},
-    read::{ALIAS, Plan, Walk, Which, is_left, plans},
+    read::{ALIAS, Walk, Which, is_left, plans},
     receipts,
     selection::{self, Search},
 };
@@ -22,16 +20,13 @@ use crate::{
     fail_point,
 };
 
-/// How long one call goes on.
-const PATIENCE: Duration = Duration::from_secs(8);
-
 /// An erasure in this database.
 pub(crate) struct Erasure<'e> {
     pub(crate) id: Uuid,
     pub(crate) subject: &'e Subject,
     pub(crate) catalogue: &'e Catalogue,
     pub(crate) search: &'e Search,
-    /// Whether rows wait for what they declare under `once`. An erasure that a restore undid does not wait: it was complete.
+    /// Whether rows wait for their condition `once`. An erasure that a restore undid does not wait, because it was complete before.
     pub(crate) waits: bool,
 }
 
@@ -41,28 +36,28 @@ impl Erasure<'_> {
     }
 }
 
-/// How far an erasure is.
+/// The progress of an erasure.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// The rows are not those of the approved preview. Nothing was erased.
+    /// The rows differ from the approved preview. Nothing was erased.
     Stale,
     /// A legal hold is in force. Nothing more is erased until it ends.
     Held,
-    /// More is to be erased.
+    /// There are more rows to erase.
     Partial(Vec<(String, i64)>),
-    /// What is due is erased. Rows wait for an end of their own, and the rows that they belong to wait with them.
+    /// The due rows are erased. Other rows wait for their condition `once`, and their parent rows wait with them.
     Waiting(Vec<(String, i64)>),
-    /// Everything is erased that could be, and each table has its count.
+    /// All rows are erased. Each table has its count.
     Complete(Vec<(String, i64)>),
 }
 
-/// Erases for some seconds. `approved`: what the preview said, if that has to be compared before the erasure begins.
+/// Erases for some seconds. `approved`: the counts of the preview, if they must be compared before the erasure begins.
 pub(crate) async fn erase(
     db: &Db,
     erasure: &Erasure<'_>,
     approved: Option<&[(String, i64)]>,
 ) -> Result<Progress, DbError> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + CALL_TIME;
     if let Some(refused) = begin(db, erasure, approved).await? {
         return Ok(refused);
     }
@@ -91,7 +86,7 @@ pub(crate) async fn erase(
             tx.commit().await?;
             fail_point::SUBJECT_BATCH_ERASED.reached();
         }
-        // A row that waits for its end is found by the rows that it belongs to: they wait with it.
+        // A row that waits is found through its parent rows, so they wait with it.
         if table.declared.once.is_some() && table.parents().next().is_some() {
             let mut conn = db.acquire().await?;
             if is_left(&mut conn, erasure.catalogue, table, erasure.search).await? {
@@ -105,7 +100,7 @@ pub(crate) async fn erase(
 
 /// Whether a legal hold is in force. If none is, none begins before the transaction ends.
 async fn is_held(conn: &mut PgConnection, erasure: &Erasure<'_>) -> Result<bool, DbError> {
-    // What a restore brought back of holds ended before the erasure was complete. Compliance does not show one that a hold can stop.
+    // The holds that a restore brought back ended before the erasure was complete. Compliance lists no erasure that a hold can still stop.
     if !erasure.waits {
         return Ok(false);
     }
@@ -114,7 +109,7 @@ async fn is_held(conn: &mut PgConnection, erasure: &Erasure<'_>) -> Result<bool,
     Ok(!holds.is_empty())
 }
 
-/// Begins it, if it has not begun. Returns why it does not begin.
+/// Begins the erasure, if it has not begun. Returns the reason if it cannot begin.
 async fn begin(
     db: &Db,
     erasure: &Erasure<'_>,
@@ -136,22 +131,19 @@ async fn begin(
     Ok(None)
 }
 
-/// What a preview says of each table whose rows are changed.
-pub(crate) fn planned(plans: &[Plan]) -> Vec<(String, i64)> {
-    let changed = plans.iter().filter(|plan| plan.action != Action::Keep);
+/// The number of changed rows of each table, as a preview shows them.
+pub(crate) fn planned(plans: &[ErasurePlan]) -> Vec<(String, i64)> {
+    let changed = plans.iter().filter(|plan| plan.action() != erasure_plan::Action::Keep);
     changed.map(|plan| (plan.table.clone(), plan.rows)).collect()
 }
 
-/// Does to the rows with these keys what their table declares. Returns how many there were.
+/// Erases the rows with these keys as their table declares. Returns the number of rows.
 async fn apply(
     conn: &mut PgConnection,
     table: &Table,
     keys: &[Vec<String>],
     waits: bool,
-) -> Result<i64, DbError> {
-    let columns: Vec<Vec<&str>> = (0..table.key.len())
-        .map(|at| keys.iter().filter_map(|key| key.get(at).map(String::as_str)).collect())
-        .collect();
+) -> Result<u64, DbError> {
     let places: Vec<_> = (1..=table.key.len()).map(|at| format!("${at}::text[]")).collect();
     let names: Vec<_> = (1..=table.key.len()).map(|at| format!("k{at}")).collect();
     let same = table.key.iter().zip(&names).map(|(name, key)| {
@@ -169,9 +161,8 @@ async fn apply(
             format!("UPDATE {} {ALIAS} SET {} FROM {wanted} WHERE {same}", table.sql(), set.join(", "))
         }
     };
-    let query = columns.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, column| {
-        query.bind(column.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    let query = (0..table.key.len()).fold(sqlx::query(AssertSqlSafe(sql)), |query, at| {
+        query.bind(keys.iter().filter_map(|key| key.get(at).cloned()).collect::<Vec<_>>())
     });
-    let erased = query.execute(conn).await?.rows_affected();
-    Ok(i64::try_from(erased).unwrap_or(i64::MAX))
+    Ok(query.execute(conn).await?.rows_affected())
 }

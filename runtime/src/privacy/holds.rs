@@ -1,6 +1,6 @@
-//! Holds: whose rows must stay, because staff placed a legal hold, or because the person had the processing of their data restricted
-//! (GDPR, article 18). Compliance tells every service of each change. Both kinds stop the retention periods. A legal hold also stops an
-//! erasure; a restriction also counts as an objection to everything (`objections`).
+//! Holds: the rows of a person must stay, because staff placed a legal hold, or because the person restricted the processing of their data
+//! (GDPR, article 18). Compliance sends each change to every service. Both kinds stop the retention periods. A legal hold also stops an
+//! erasure. A restriction also counts as an objection to everything (`objections`).
 
 use chrono::{DateTime, Utc};
 use levqor_proto_runtime::v1 as wire;
@@ -31,43 +31,40 @@ pub struct HoldChange {
     pub id: Uuid,
     /// Its kind.
     pub kind: HoldKind,
-    /// Whose rows it is about.
+    /// The person.
     pub subject: Subject,
-    /// Whether it stands from now on.
+    /// Whether the hold is in force from now on.
     pub stands: bool,
     /// When it changed.
     pub change_time: DateTime<Utc>,
 }
 
-/// One identifier of a person.
-#[derive(Clone, Copy, Default)]
-struct Identifier<'i> {
-    sub: Option<&'i str>,
-    email: Option<&'i str>,
-    vendor_id: Option<&'i str>,
-}
-
-/// Stores a change. A change that is older than the known one changes nothing. It waits for the batches of erasures and of the retention
-/// that run, so that none of them goes on without it. Returns the change. If a hold ends, identifiers that only this database has for the
-/// hold are added.
+/// Stores a change. A change that is older than the stored one has no effect. It waits for the running batches of erasures and of the
+/// retention, so that no later batch ignores it. Returns the change. If a hold ends, the change also gets the identifiers that only this
+/// database has for the hold.
 pub async fn apply_hold(tx: &mut Tx, mut change: HoldChange) -> Result<HoldChange, DbError> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holds', 0))").fetch_one(&mut **tx).await?;
     if !change.stands {
         change.subject.add(subject_of_hold(tx, change.id).await?);
     }
-    let subject = &change.subject;
-    let subs = subject.subs.iter().map(|it| Identifier { sub: Some(it), ..Identifier::default() });
-    let emails = subject.emails.iter().map(|it| Identifier { email: Some(it), ..Identifier::default() });
-    let vendor_ids = subject.vendor_ids.iter();
-    let vendor_ids = vendor_ids.map(|it| Identifier { vendor_id: Some(it), ..Identifier::default() });
-    let identifiers: Vec<_> = subs.chain(emails).chain(vendor_ids).collect();
-    for identifier in identifiers {
-        put(tx, &change, identifier).await?;
+    for sub in &change.subject.subs {
+        put(tx, &change, [Some(sub.as_str()), None, None]).await?;
+    }
+    for email in &change.subject.emails {
+        put(tx, &change, [None, Some(email.as_str()), None]).await?;
+    }
+    for vendor_id in &change.subject.vendor_ids {
+        put(tx, &change, [None, None, Some(vendor_id.as_str())]).await?;
     }
     Ok(change)
 }
 
-async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -> Result<(), DbError> {
+/// Stores a change for one identifier of the person.
+async fn put(
+    conn: &mut PgConnection,
+    change: &HoldChange,
+    [sub, email, vendor_id]: [Option<&str>; 3],
+) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO runtime.holds AS known
              (hold_row_id, hold_id, kind, owner_sub, email, stripe_customer, stands, change_time)
@@ -78,9 +75,9 @@ async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -
         uuid_at(change.change_time),
         change.id,
         change.kind.as_str(),
-        of.sub,
-        of.email,
-        of.vendor_id,
+        sub,
+        email,
+        vendor_id,
         change.stands,
         change.change_time,
     )
@@ -89,13 +86,13 @@ async fn put(conn: &mut PgConnection, change: &HoldChange, of: Identifier<'_>) -
     Ok(())
 }
 
-/// Keeps changes of holds out until the transaction ends: what is read of them afterwards holds for the rest of the transaction.
+/// Blocks changes of holds until the transaction ends, so that the holds that it reads stay the same.
 pub(super) async fn freeze(conn: &mut PgConnection) -> Result<(), DbError> {
     sqlx::query!("SELECT pg_advisory_xact_lock_shared(hashtextextended('holds', 0))").fetch_one(conn).await?;
     Ok(())
 }
 
-/// The holds of a kind that stand and are about one of these identifiers.
+/// The holds of a kind that are in force for one of these identifiers.
 pub async fn standing_holds(
     conn: &mut PgConnection,
     kind: HoldKind,
@@ -138,7 +135,7 @@ pub(crate) async fn standing_ids(
     .await?)
 }
 
-/// Whose rows a hold is about, whether it stands or not.
+/// The person of a hold, whether the hold is in force or not.
 pub async fn subject_of_hold(conn: &mut PgConnection, id: Uuid) -> Result<Subject, DbError> {
     let rows = sqlx::query_as!(
         Row,
@@ -147,16 +144,16 @@ pub async fn subject_of_hold(conn: &mut PgConnection, id: Uuid) -> Result<Subjec
     )
     .fetch_all(conn)
     .await?;
-    Ok(together(rows))
+    Ok(subject_of(rows))
 }
 
-/// Everybody whose rows must stay now.
+/// The identifiers of all people under a hold.
 pub(super) async fn held(conn: &mut PgConnection) -> Result<Subject, DbError> {
     let rows =
         sqlx::query_as!(Row, "SELECT owner_sub, email, stripe_customer FROM runtime.holds WHERE stands")
             .fetch_all(conn)
             .await?;
-    Ok(together(rows))
+    Ok(subject_of(rows))
 }
 
 struct Row {
@@ -165,7 +162,7 @@ struct Row {
     stripe_customer: Option<String>,
 }
 
-fn together(rows: Vec<Row>) -> Subject {
+fn subject_of(rows: Vec<Row>) -> Subject {
     let mut subject = Subject::default();
     for row in rows {
         subject.subs.extend(row.owner_sub);

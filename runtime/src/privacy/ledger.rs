@@ -1,5 +1,5 @@
 //! The ledger of erasures: one object of the storage for each, written before the erasure is acknowledged. It outlives the databases
-//! and their backups. It names nobody: identifiers are in it as keyed hashes.
+//! and their backups. It names nobody: it has only keyed hashes of identifiers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ service_error! {
         /// An entry cannot be parsed.
         #[error("an entry of the ledger of erasures cannot be read")]
         Entry(#[source] serde_json::Error) => Internal "INTERNAL",
-        /// An entry was made with another key: with this one, nobody would be found.
+        /// An entry was made with another key. With this key, no person would be found.
         #[error("the ledger of erasures was written with another key")]
         OtherKey => FailedPrecondition "LEDGER_KEY_CHANGED",
         /// Recorded erasures are not in the ledger: the storage is not set, is another one, or was restored itself.
@@ -44,7 +44,7 @@ service_error! {
     }
 }
 
-/// Values that are read at once.
+/// The values of one page.
 const PAGE: i64 = 5_000;
 
 /// The key of the ledger's hashes.
@@ -58,7 +58,7 @@ impl LedgerKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes), bytes.to_vec())
     }
 
-    /// Its bytes, for another service.
+    /// The bytes of the key, for another service.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.1
@@ -73,7 +73,7 @@ impl LedgerKey {
         [of(SUB, &subject.subs), of(EMAIL, &subject.emails), of(VENDOR_LINK, &subject.vendor_ids)].concat()
     }
 
-    /// A hash that only this key makes.
+    /// A hash that identifies this key.
     fn check(&self) -> String {
         self.hash(KEY, "")
     }
@@ -87,25 +87,25 @@ const SUB: &str = "sub";
 const EMAIL: &str = "email";
 const KEY: &str = "key";
 
-/// An erasure as the ledger has it.
+/// An erasure in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// Its id.
     pub id: Uuid,
-    /// The keyed hashes of what identified its subject.
+    /// The keyed hashes of the identifiers of its subject.
     pub hashes: Vec<String>,
     /// When it was recorded.
     pub record_time: DateTime<Utc>,
 }
 
-/// The erasures that the service which keeps the ledger carries out in all services, by how far they are.
+/// The erasures in all services, by their progress. The service that keeps the ledger carries them out.
 #[derive(Debug, Clone, Default)]
 pub struct Erasures {
     /// Other services may still have rows of the person, and a legal hold can still stop it. The ledger may have it.
     pub running: BTreeSet<Uuid>,
     /// Only the service itself may still have rows of the person. The ledger has it.
     pub ending: BTreeSet<Uuid>,
-    /// Nothing is left. The ledger has it.
+    /// No service has rows of the person. The ledger has it.
     pub complete: BTreeSet<Uuid>,
 }
 
@@ -116,7 +116,7 @@ pub struct Ledger {
     pub key: LedgerKey,
 }
 
-/// Entries that are read at once.
+/// The entries that are read concurrently.
 const AT_ONCE: usize = 8;
 /// The folder of the entries.
 const FOLDER: &str = "ledger/";
@@ -126,7 +126,7 @@ const FOLDER: &str = "ledger/";
 struct Entry {
     record_time: DateTime<Utc>,
     hashes: Vec<String>,
-    /// By this it is known with which key the hashes were made. Entries of version 0.1.0 have none.
+    /// Identifies the key of the hashes. Entries of version 0.1.0 have none.
     #[serde(default)]
     key_check: Option<String>,
 }
@@ -175,7 +175,7 @@ fn path(id: Uuid) -> String {
     format!("{FOLDER}{id}.json")
 }
 
-/// Finds the subjects of erasures among everybody whom this database can identify.
+/// Finds the subjects of erasures among all identifiers in this database.
 pub(crate) async fn subjects(
     conn: &mut PgConnection,
     catalogue: &Catalogue,
@@ -233,7 +233,7 @@ mod tests {
     };
 
     #[test]
-    fn a_hash_says_what_kind_of_identifier_it_is_of() {
+    fn a_hash_depends_on_the_kind_of_the_identifier() {
         let key = LedgerKey::new(b"a key");
         let one = |subs: &[&str], emails: &[&str]| Subject {
             subs: subs.iter().map(|it| (*it).to_owned()).collect(),
@@ -260,7 +260,7 @@ mod tests {
         ours.read(&[id]).await.expect("its own");
         let refused = others.read(&[id]).await;
         assert!(matches!(refused, Err(LedgerError::OtherKey)), "{refused:?}");
-        // As version 0.1.0 wrote it.
+        // The form of version 0.1.0.
         let old = r#"{"record_time":"1970-01-01T00:00:00Z","hashes":["00"]}"#;
         std::fs::write(folder.join(path(id)), old).expect("written");
         let read = others.read(&[id]).await.expect("read");

@@ -5,16 +5,16 @@ use serde_json::Value;
 
 use super::Subject;
 
-/// How deep messages in messages are looked through.
+/// The greatest depth of nested messages that is searched.
 const DEEPEST: u8 = 16;
 
-/// What a content is searched for.
+/// The identifiers that a content is searched for.
 pub(crate) struct Mentions {
-    /// In lower case: they count wherever they stand as a word, in any spelling.
+    /// In lower case. They match as a word anywhere in a text, in upper or lower case.
     words: Vec<String>,
-    /// They count wherever they stand as a word, in exactly this spelling: a vendor's ids may differ by the case of their letters.
+    /// They match as a word anywhere in a text, but only in the same case: two ids of a vendor may differ only by case.
     ids: Vec<String>,
-    /// They count only as a whole value.
+    /// They match only a whole value.
     values: Vec<String>,
 }
 
@@ -27,8 +27,8 @@ impl Mentions {
         }
     }
 
-    /// The texts that a content must have to be looked at: in lower case, as PostgreSQL's `lower(encode(content, 'escape'))` has them,
-    /// and in the forms that JSON may give them.
+    /// The texts for a first search in the database: only a content with one of them is read. They are in lower case, in the form of
+    /// PostgreSQL's `lower(encode(content, 'escape'))`, and in the forms that JSON may use.
     pub(crate) fn candidates(&self) -> Vec<String> {
         let exact = self.ids.iter().chain(&self.values).map(|value| value.to_lowercase());
         let texts = self.words.iter().cloned().chain(exact);
@@ -79,11 +79,10 @@ impl Mentions {
     }
 }
 
-/// Whether a word stands in a text with no letter, digit or other character of an address beside it.
+/// Whether a text contains a word without a letter, digit or other character of an address beside it.
 fn is_word_in(word: &str, text: &str) -> bool {
     let of_local = |c: char| c.is_alphanumeric() || "._%+-!#$&*~^".contains(c);
-    let starts = text.match_indices(word).map(|(at, _)| at);
-    starts.into_iter().any(|at| {
+    text.match_indices(word).any(|(at, _)| {
         let (before, after) =
             (text.get(..at).unwrap_or_default(), text.get(at + word.len()..).unwrap_or_default());
         let goes_on = after.trim_start_matches(['.', '-']).chars().next().is_some_and(char::is_alphanumeric);
@@ -129,7 +128,7 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
-/// As PostgreSQL's `encode(…, 'escape')` writes it.
+/// The text in the form of PostgreSQL's `encode(…, 'escape')`.
 fn escaped(text: &str) -> String {
     let escaped = |byte| match byte {
         b'\\' => "\\\\".to_owned(),
@@ -139,13 +138,13 @@ fn escaped(text: &str) -> String {
     text.bytes().map(escaped).collect()
 }
 
-/// As a JSON string holds it.
+/// The text in a JSON string, without the quotes.
 fn in_json(text: &str) -> String {
     let quoted = Value::from(text).to_string();
     quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
-/// As a JSON string in ASCII holds it.
+/// The text in a JSON string that has only ASCII characters.
 fn in_ascii(text: &str) -> String {
     let mut units = [0; 2];
     let ascii = |c: char| match c {
@@ -205,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn json_and_protobuf_are_looked_through() {
+    fn json_and_protobuf_are_searched() {
         for email in ["bob@example.com", "b_%+\\'b@example.com", "jos\u{e9}@example.com"] {
             let found = mentions(email);
             let json = serde_json::json!({"data": {"object": {"emails": [email]}}}).to_string();
             assert!(found.are_in(json.as_bytes()), "{json}");
             let other = serde_json::json!({"email": format!("x{email}")}).to_string();
             assert!(!found.are_in(other.as_bytes()), "{other}");
-            // The length of 97 to 122 bytes is a letter: it is not part of the address.
+            // A length of 97 to 122 bytes is encoded as a letter. That letter is not part of the address.
             for about in ["", "order:1"] {
                 let request = SendMessageRequest {
                     recipient: format!("{}{email}", " ".repeat(100_usize.saturating_sub(email.len()))),
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_spelt_as_postgresql_spells_them() {
+    fn candidates_have_the_form_in_which_postgresql_encodes_them() {
         let candidates = mentions("jos\u{e9}\\@example.com").candidates();
         for expected in
             ["jos\\303\\251\\\\@example.com", "jos\\\\u00e9\\\\\\\\@example.com", "cus_1", "auth0|7"]

@@ -1,5 +1,6 @@
 //! Reads the rows of a subject in pages, counts them, and finds further identifiers in them.
 
+use levqor_proto_runtime::v1::ErasurePlan;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, Row as _};
 
@@ -12,20 +13,20 @@ use super::{
 };
 use crate::db::DbError;
 
-/// Rows that are read at once: a row may hold a content of a megabyte.
+/// The rows of one page. There are few, because a row may hold a content of a megabyte.
 const PAGE: i64 = 50;
 /// The alias of the table in statements.
 pub(crate) const ALIAS: &str = "t";
 
-/// A row of the subject's.
+/// A row of the subject.
 pub(crate) struct Found {
     /// The values of its primary key, as texts.
     pub(crate) key: Vec<String>,
-    /// All its columns. Empty where only the key was asked for.
+    /// All its columns. Null if the walk reads only keys.
     pub(crate) data: Value,
 }
 
-/// What rows a walk visits.
+/// Which rows a walk reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     /// All rows, with all columns.
@@ -34,7 +35,7 @@ pub(crate) enum Which {
     Remaining,
     /// The rows that an erasure may change now, without their columns. They are locked.
     Due,
-    /// The rows that an erasure would still change, whatever they wait for, without their columns. They are locked.
+    /// The rows that an erasure would still change, even if they wait for a condition, without their columns. They are locked.
     Forced,
 }
 
@@ -74,6 +75,15 @@ impl<'w> Walk<'w> {
         Ok(Some(found))
     }
 
+    /// The next rows, as an export shows them. `None` after the last ones.
+    pub(crate) async fn next_shown(
+        &mut self,
+        conn: &mut PgConnection,
+    ) -> Result<Option<Vec<Map<String, Value>>>, DbError> {
+        let rows = self.next(conn).await?;
+        Ok(rows.map(|rows| rows.into_iter().map(|found| row::shown(self.table, found.data)).collect()))
+    }
+
     fn sql(&self) -> String {
         let table = self.table;
         let owned = selection::owned(self.catalogue, table, ALIAS);
@@ -102,26 +112,7 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// The rows of one table, as an export shows them.
-pub(crate) struct Rows<'w>(Walk<'w>);
-
-impl<'w> Rows<'w> {
-    pub(crate) fn new(catalogue: &'w Catalogue, table: &'w Table, search: &'w Search) -> Self {
-        Self(Walk::new(catalogue, table, search, Which::All))
-    }
-
-    /// The next rows. `None` after the last ones.
-    pub(crate) async fn next(
-        &mut self,
-        conn: &mut PgConnection,
-    ) -> Result<Option<Vec<Map<String, Value>>>, DbError> {
-        let table = self.0.table;
-        let rows = self.0.next(conn).await?;
-        Ok(rows.map(|rows| rows.into_iter().map(|found| row::shown(table, found.data)).collect()))
-    }
-}
-
-/// The key of the row's file in the storage, and the name that the export gives it. `None` if it has none, or if it is deleted.
+/// The key of the row's file in the storage, and its name in the export. `None` if the row has no file, or if the file is deleted.
 pub(crate) fn files_of(table: &Table, row: &Map<String, Value>) -> Option<(String, String)> {
     let key = row::file_key(table.declared.file.as_deref()?, row)?;
     if row.get("state").and_then(Value::as_str).is_some_and(|state| state != "STORED") {
@@ -131,23 +122,12 @@ pub(crate) fn files_of(table: &Table, row: &Map<String, Value>) -> Option<(Strin
     Some((key.clone(), format!("{key}/{name}")))
 }
 
-/// What an erasure does to one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) table: String,
-    pub(crate) action: Action,
-    pub(crate) rows: i64,
-    pub(crate) kept_columns: Vec<String>,
-    pub(crate) ground: String,
-    pub(crate) keep: String,
-}
-
-/// What an erasure would do to each table that holds something of the subject.
+/// What an erasure would do to each table that has rows of the subject.
 pub(crate) async fn plans(
     conn: &mut PgConnection,
     catalogue: &Catalogue,
     search: &Search,
-) -> Result<Vec<Plan>, DbError> {
+) -> Result<Vec<ErasurePlan>, DbError> {
     let mut plans = Vec::new();
     for table in &catalogue.tables {
         let which = if table.declared.action == Action::Keep { Which::All } else { Which::Remaining };
@@ -159,9 +139,9 @@ pub(crate) async fn plans(
         let stays = !kept.is_empty() || table.declared.action == Action::Keep;
         let longest =
             kept.iter().filter_map(|column| column.personal.as_ref()).max_by_key(|it| it.keep_days());
-        plans.push(Plan {
+        plans.push(ErasurePlan {
             table: table.title(),
-            action: table.declared.action,
+            action: table.declared.action.into(),
             rows,
             kept_columns: kept.iter().map(|column| column.name.clone()).collect(),
             ground: if stays { table.declared.ground.clone() } else { String::new() },
@@ -242,7 +222,7 @@ pub(crate) async fn resolve(
             }
         }
     }
-    // What an erasure left there identifies nobody.
+    // An erasure wrote this value. It identifies nobody.
     subject.vendor_ids.remove("erased");
     Ok(subject)
 }

@@ -1,5 +1,5 @@
-//! What erasures and corrections have done in this database. The rows are the receipt. After a crash they show how far an
-//! erasure or a correction had got.
+//! What erasures and corrections have done in this database. The rows are the receipt. After a crash they show the progress of an
+//! erasure or a correction.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,12 @@ pub(super) async fn begin(conn: &mut PgConnection, id: Uuid) -> Result<bool, DbE
     Ok(begun.rows_affected() == 1)
 }
 
-/// Adds rows of a table that were changed, in the transaction that changes them.
-pub(super) async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: i64) -> Result<(), DbError> {
+/// Counts the changed rows of a table, in the transaction that changes them. Returns their number.
+pub(super) async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: u64) -> Result<i64, DbError> {
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    if rows == 0 {
+        return Ok(0);
+    }
     sqlx::query!(
         "INSERT INTO runtime.receipts AS known (receipt_id, table_name, changed_rows) VALUES ($1, $2, $3)
          ON CONFLICT (receipt_id, table_name) DO UPDATE SET changed_rows = known.changed_rows + excluded.changed_rows",
@@ -31,7 +35,7 @@ pub(super) async fn count(conn: &mut PgConnection, id: Uuid, table: &str, rows: 
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(rows)
 }
 
 /// How many rows of each table were changed.

@@ -1,12 +1,13 @@
-//! Corrects the name of a person, and a wrong address of theirs, in the rows that are theirs, in transactions of some hundred
-//! rows. What was corrected is counted in the same transaction, so that after a crash the receipt is right. The columns are those
-//! that their comments declare. Contents that mention the person do not change: they are a record of what was written.
+//! Corrects the name of a person, and a wrong address, in the person's rows, in transactions of some hundred rows. Each transaction also
+//! counts its rows, so that the receipt is correct after a crash. The comments of the columns declare which columns are corrected. Contents
+//! that mention the person do not change: they record what was written.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use uuid::Uuid;
 
 use super::{
+    BATCH, CALL_TIME,
     catalogue::{Catalogue, Table, quoted},
     declaration::PersonalColumn,
     read::ALIAS,
@@ -14,11 +15,6 @@ use super::{
     selection::{self, Search},
 };
 use crate::db::{Db, DbError};
-
-/// The most rows that one commit changes.
-const BATCH: i64 = 500;
-/// How long one call goes on.
-const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A correction in this database.
 pub(crate) struct Rectification<'r> {
@@ -30,18 +26,18 @@ pub(crate) struct Rectification<'r> {
 /// A value to correct.
 pub(crate) struct Value<'r> {
     pub(crate) kind: ValueKind,
-    /// Whose rows are corrected. For an address: the rows with the wrong one.
+    /// Which rows are corrected. For an address: the rows with the wrong address.
     pub(crate) search: &'r Search,
     /// The right value.
     pub(crate) right: &'r str,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     /// The name.
     Name,
-    /// The address. Only the wrong one is replaced: a person may have several.
+    /// The address. Only the wrong address is replaced: a person may have several.
     Email,
 }
 
@@ -51,7 +47,7 @@ pub(crate) async fn rectify(
     db: &Db,
     rectification: &Rectification<'_>,
 ) -> Result<(Vec<(String, i64)>, bool), DbError> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + CALL_TIME;
     let id = rectification.id;
     let mut conn = db.acquire().await?;
     if !receipts::begin(&mut conn, id).await? && receipts::applied(&mut conn, &[id]).await?.contains(&id) {
@@ -76,10 +72,7 @@ async fn correct(db: &Db, id: Uuid, table: &Table, value: &Value<'_>, sql: &str)
     let mut tx = db.begin().await?;
     let query = value.search.query(sql.to_owned()).bind(value.right).bind(BATCH);
     let rows = query.execute(&mut *tx).await?.rows_affected();
-    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    if rows > 0 {
-        receipts::count(&mut tx, id, &table.title(), rows).await?;
-    }
+    let rows = receipts::count(&mut tx, id, &table.title(), rows).await?;
     tx.commit().await?;
     Ok(rows == BATCH)
 }

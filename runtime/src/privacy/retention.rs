@@ -1,19 +1,17 @@
-//! Applies the retention periods that columns declare, from the time in the clock column of their table. When the longest period
-//! of a table whose rows are deleted is over, the row is deleted; before that, and in other tables, the columns are erased one by
-//! one. A column that an erasure keeps does not change, because its row needs the value. Nor does a row whose person is under a
-//! hold (`holds`), or whose content may mention such a person: it stays until the hold ends.
+//! Applies the retention periods that columns declare. A period counts from the time in the clock column of the table. At the end of its
+//! period, a column is erased. If the table declares `erase: delete`, the row is deleted at the end of the longest period. A column that an
+//! erasure keeps does not change, because its row needs the value. A row of a person under a hold (`holds`), or with a content that may
+//! mention such a person, does not change until the hold ends.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use chrono::{DateTime, Utc};
+use levqor_proto_runtime::v1::RetentionOutcome;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{
-    Action,
+    Action, BATCH, CALL_TIME,
     catalogue::{Catalogue, Column, Table, quoted},
     declaration::PersonalColumn,
     holds,
@@ -21,34 +19,19 @@ use super::{
     receipts,
     selection::{self, Search},
 };
-use crate::db::{Db, DbError};
+use crate::{
+    clock::timestamp,
+    db::{Db, DbError},
+};
 
-/// The most rows that one commit changes.
-const BATCH: i64 = 500;
-/// How long one call goes on.
-const PATIENCE: Duration = Duration::from_secs(8);
-
-/// The result of applying one retention period to a table.
-pub(crate) struct Outcome {
-    pub(crate) table: String,
-    pub(crate) days: i32,
-    /// The columns that it erases. Empty if it deletes the rows.
-    pub(crate) columns: Vec<String>,
-    /// How many rows it erased in this run so far.
-    pub(crate) rows: i64,
-    /// The time of the oldest row that the table has now, if an index can find it.
-    pub(crate) oldest: Option<DateTime<Utc>>,
-}
-
-/// Erases what is too old, for some seconds. Returns what each period did in this run, and whether nothing more is too old. Rows are
-/// counted in the transaction that erases them, so that a lost answer loses no count. `hash`: the keyed hash of an address, under which
-/// tables may name it.
+/// Erases old values for some seconds. Returns the result of each period in this run, and whether the run is complete. Each transaction
+/// counts the rows that it erases, so that a lost answer loses no count. `hash` makes the keyed hash of an address, which tables may hold.
 pub(crate) async fn apply(
     db: &Db,
     catalogue: &Catalogue,
     run_id: Uuid,
     hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
-) -> Result<(Vec<Outcome>, bool), DbError> {
+) -> Result<(Vec<RetentionOutcome>, bool), DbError> {
     let (mut outcomes, complete) = erase(db, catalogue, run_id, hash).await?;
     let counted: BTreeMap<_, _> =
         receipts::get(&mut *db.acquire().await?, run_id).await?.into_iter().collect();
@@ -63,21 +46,27 @@ fn counter(table: &str, days: i32) -> String {
     format!("{table} after {days} days")
 }
 
-/// Erases what is too old, for some seconds. The outcomes have no counts yet.
+/// Erases old values for some seconds. The outcomes have no counts yet.
 async fn erase(
     db: &Db,
     catalogue: &Catalogue,
     run_id: Uuid,
     hash: impl Fn(&String) -> Option<Vec<u8>> + Sync,
-) -> Result<(Vec<Outcome>, bool), DbError> {
-    let end = Instant::now() + PATIENCE;
+) -> Result<(Vec<RetentionOutcome>, bool), DbError> {
+    let end = Instant::now() + CALL_TIME;
     let mut outcomes = Vec::new();
     for table in &catalogue.tables {
         let first = outcomes.len();
         for statement in statements(catalogue, table) {
             let complete = run_until(end, db, run_id, &statement, &hash).await?;
             let Statement { days, columns, .. } = statement;
-            outcomes.push(Outcome { table: table.title(), days, columns, rows: 0, oldest: None });
+            outcomes.push(RetentionOutcome {
+                table: table.title(),
+                days,
+                columns,
+                rows: 0,
+                oldest_time: None,
+            });
             if !complete {
                 return Ok((outcomes, false));
             }
@@ -86,7 +75,7 @@ async fn erase(
         if !done.is_empty() {
             let oldest = oldest(db, table).await?;
             for outcome in done {
-                outcome.oldest = oldest;
+                outcome.oldest_time = oldest.map(timestamp);
             }
         }
     }
@@ -101,7 +90,7 @@ async fn oldest(db: &Db, table: &Table) -> Result<Option<DateTime<Utc>>, DbError
     Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *db.acquire().await?).await?)
 }
 
-/// Erases batch by batch, until nothing more is too old or the time is over. Returns whether it is complete.
+/// Erases batch by batch, until no row is too old or the time is over. Returns whether it is complete.
 async fn run_until(
     end: Instant,
     db: &Db,
@@ -126,11 +115,11 @@ struct Statement {
     columns: Vec<String>,
     /// For all rows.
     all: String,
-    /// For the rows of people who are not held.
+    /// For the rows of people who are under no hold.
     free: String,
 }
 
-/// Erases one batch, and counts it. No hold begins before it is committed. Returns how many rows it had.
+/// Erases one batch and counts it. No hold begins before the commit. Returns the number of rows.
 async fn run(
     db: &Db,
     run_id: Uuid,
@@ -143,10 +132,7 @@ async fn run(
     let search = Search::new(&held, held.emails.iter().filter_map(hash).collect());
     let sql = if held.is_empty() { &statement.all } else { &statement.free };
     let changed = search.query(sql.clone()).bind(BATCH).execute(&mut *tx).await?.rows_affected();
-    let changed = i64::try_from(changed).unwrap_or(i64::MAX);
-    if changed > 0 {
-        receipts::count(&mut tx, run_id, &statement.counter, changed).await?;
-    }
+    let changed = receipts::count(&mut tx, run_id, &statement.counter, changed).await?;
     tx.commit().await?;
     Ok(changed)
 }
@@ -183,8 +169,8 @@ fn sql_of(table: &Table, condition: &str) -> Vec<Period> {
         let deletes = table.declared.action == Action::Delete && Some(days) == longest;
         let old = format!("{ALIAS}.{} < runtime.now() - interval '{days} days'", quoted(clock));
         let once = table.declared.once.as_deref().unwrap_or("true");
-        // What a row needs as long as it lives cannot be erased from it.
-        let columns: Vec<_> = columns.into_iter().filter(|column| can_be_blank(column)).collect();
+        // A column that cannot be blank is erased only with its row.
+        let columns: Vec<_> = columns.into_iter().filter(|column| column.can_be_blank()).collect();
         let filled = selection::any(columns.iter().map(|column| selection::differs(column, ALIAS)));
         let filled = if deletes { "true".to_owned() } else { filled };
         let keys: Vec<_> = table.key.iter().map(|name| quoted(name)).collect();
@@ -206,11 +192,7 @@ fn sql_of(table: &Table, condition: &str) -> Vec<Period> {
     };
     periods
         .into_iter()
-        .filter(|(_, columns)| columns.iter().any(|it| can_be_blank(it)))
+        .filter(|(_, columns)| columns.iter().any(|it| it.can_be_blank()))
         .map(statement)
         .collect()
-}
-
-fn can_be_blank(column: &Column) -> bool {
-    !column.not_null || ["text", "jsonb", "bytea", "text[]"].contains(&column.kind.as_str())
 }

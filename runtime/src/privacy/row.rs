@@ -23,7 +23,7 @@ pub(crate) fn shown(table: &Table, row: Value) -> Map<String, Value> {
     row
 }
 
-/// A content: JSON and text as they are, the messages of RPCs as JSON, anything else as base64.
+/// Shows a content: JSON and text unchanged, the messages of RPCs as JSON, other bytes as base64.
 fn content(rpc: Option<&str>, column: &str, bytes: &[u8]) -> Value {
     if let Some(message) = rpc.and_then(|rpc| message(rpc, column, bytes)) {
         return message;
@@ -51,14 +51,14 @@ fn message(rpc: &str, column: &str, bytes: &[u8]) -> Option<Value> {
 /// The key of the row's file: the declared path, with the values of the columns in braces.
 pub(crate) fn file_key(path: &str, row: &Map<String, Value>) -> Option<String> {
     let mut key = String::new();
-    let mut rest = path;
-    while let Some((before, after)) = rest.split_once('{') {
+    let mut unread = path;
+    while let Some((before, after)) = unread.split_once('{') {
         let (column, after) = after.split_once('}')?;
         key.push_str(before);
         key.push_str(row.get(column)?.as_str()?);
-        rest = after;
+        unread = after;
     }
-    key.push_str(rest);
+    key.push_str(unread);
     Some(key)
 }
 
@@ -67,10 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contents_are_shown_so_that_they_can_be_read() {
+    fn an_export_shows_contents_in_a_readable_form() {
         let message =
             content(Some("levqor.mail.v1.MailService/CheckRecipient"), "request", b"\x0a\x08a@b.org");
-        assert!(message.is_string(), "a field that is cut off is no message");
+        assert!(message.is_string(), "a message with a truncated field is not decoded");
         let message = content(Some("levqor.mail.v1.MailService/CheckRecipient"), "request", b"\x0a\x05a@b.c");
         assert_eq!(message, serde_json::json!({"recipient": "a@b.c"}));
         assert_eq!(content(None, "body", b"{\"a\": 1}"), serde_json::json!({"a": 1}));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_a_file_is_made_of_columns() {
+    fn the_key_of_a_file_contains_the_values_of_columns() {
         let row = serde_json::json!({"a": "1", "b": "2", "state": null});
         let row = row.as_object().expect("an object");
         assert_eq!(file_key("x/{a}/{b}", row).as_deref(), Some("x/1/2"));

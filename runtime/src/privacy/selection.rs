@@ -1,5 +1,5 @@
-//! The SQL that finds the rows of a subject. It is put together from declarations in migrations, which are ours; what identifies the
-//! subject is always a parameter.
+//! The SQL that finds the rows of a subject. It is built from the declarations in our own migrations. The identifiers of the subject are
+//! always parameters.
 
 use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query::Query};
 
@@ -10,7 +10,7 @@ use super::{
     mention::Mentions,
 };
 
-/// What the statements search for: the parameters $1 to $6.
+/// The parameters $1 to $6 of the statements: the identifiers to search for.
 pub(crate) struct Search {
     subs: Vec<String>,
     emails: Vec<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// A search for this subject, whose addresses have these keyed hashes.
+    /// A search for this subject. `hashes` are the keyed hashes of its addresses.
     pub(crate) fn new(subject: &Subject, hashes: Vec<Vec<u8>>) -> Self {
         let mentions = Mentions::of(subject);
         Self {
@@ -53,7 +53,7 @@ pub(crate) fn owned(catalogue: &Catalogue, table: &Table, alias: &str) -> String
     linked(catalogue, table, alias, false)
 }
 
-/// The condition that a row has something that identifies the subject, even if somebody has claimed the row since.
+/// The condition that a row has an identifier of the subject, even if another person has claimed the row.
 pub(crate) fn touched(catalogue: &Catalogue, table: &Table, alias: &str) -> String {
     linked(catalogue, table, alias, true)
 }
@@ -64,7 +64,7 @@ fn linked(catalogue: &Catalogue, table: &Table, alias: &str, even_if_claimed: bo
         Link::Sub(name) => Some(column(name)),
         _ => None,
     });
-    // A row that somebody has claimed is nobody else's.
+    // A row that a person has claimed belongs to that person only.
     let unclaimed = sub.filter(|_| !even_if_claimed).map(|sub| format!(" AND {sub} IS NULL"));
     let unclaimed = unclaimed.unwrap_or_default();
     let conditions = table.declared.links.iter().filter_map(|link| match link {
@@ -121,7 +121,7 @@ pub(crate) fn remaining(table: &Table, alias: &str) -> String {
     }
 }
 
-/// The condition that a column still has a value of the person's.
+/// The condition that a column still has a value of the person.
 pub(crate) fn differs(column: &Column, alias: &str) -> String {
     format!("{alias}.{} IS DISTINCT FROM {}", quoted(&column.name), blank(column))
 }
@@ -147,8 +147,8 @@ pub(crate) fn key(table: &Table, alias: &str) -> String {
     format!("ARRAY[{}]", columns.join(", "))
 }
 
-/// The columns of the key, and the condition that a row comes after the key in $7. On the first page, $7 is null: a condition that held for
-/// null too could not be looked up in the index of the key, so that each page would read all rows before it.
+/// The columns of the key, and the condition that a row comes after the key in $7. On the first page, $7 is null. There are two conditions,
+/// because PostgreSQL cannot use the index of the key for a condition that also accepts null: each page would read all rows before it.
 pub(crate) fn after(table: &Table, alias: &str, is_first: bool) -> (String, String) {
     let columns: Vec<_> = table.key.iter().map(|name| format!("{alias}.{}", quoted(name))).collect();
     let columns = columns.join(", ");
@@ -171,7 +171,7 @@ pub(crate) fn kind<'t>(table: &'t Table, name: &str) -> &'t str {
     table.column(name).map_or("text", |column| column.kind.as_str())
 }
 
-/// True if one of the conditions is.
+/// The condition that one of these conditions is true.
 pub(crate) fn any(conditions: impl Iterator<Item = String>) -> String {
     let conditions: Vec<_> = conditions.collect();
     if conditions.is_empty() { "false".to_owned() } else { format!("({})", conditions.join(" OR ")) }

@@ -1,4 +1,4 @@
-//! Where files are stored: a folder of the local disk, a bucket of a service that speaks S3, or a bucket with a folder as its fallback.
+//! Where files are stored: a folder of the local disk, a bucket of a service that supports S3, or a bucket with a folder as its fallback.
 
 use std::{
     iter,
@@ -46,7 +46,7 @@ const KEY: Setting = Setting::secret(
 #[derive(Debug, Clone)]
 pub struct Place {
     pub(super) first: Kind,
-    /// Where they go while the first one fails.
+    /// Files go to it while the first one fails.
     pub(super) fallback: Option<Kind>,
 }
 
@@ -66,7 +66,7 @@ impl Kind {
         }
     }
 
-    /// The name under which a database keeps where a file is. A folder may be mounted elsewhere, so its path is not in it.
+    /// The name that a database stores with a file. It does not contain the path of a folder, which may be mounted elsewhere.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Folder(_) => "folder".to_owned(),
@@ -79,7 +79,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Folder(pub(super) PathBuf);
 
-/// A bucket, and how it is reached.
+/// A bucket, and how to connect to it.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
     pub(super) name: String,
@@ -103,7 +103,7 @@ impl FromStr for Folder {
     }
 }
 
-/// A secret without which what is read is of no use.
+/// Reads a secret that must be set.
 pub fn required_secret(reader: &mut Reader<'_>, setting: &Setting, expected: &str) -> Option<SecretString> {
     let secret = reader.secret(setting);
     if secret.is_none() && !reader.is_set(setting) {
@@ -125,13 +125,13 @@ impl Place {
         [FOLDER, BUCKET].iter().any(|setting| is_set(&setting.name))
     }
 
-    /// The same of what is read.
+    /// Whether a setting that names it is set, by a reader.
     #[must_use]
     pub fn is_set(reader: &Reader<'_>) -> bool {
         [FOLDER, BUCKET].iter().any(|setting| reader.is_set(setting))
     }
 
-    /// Reads the settings. `None` if neither a folder nor a bucket is set, or if something is wrong, which is then noted.
+    /// Reads the settings. `None` if neither a folder nor a bucket is set, or after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let folder = reader.optional(&FOLDER, "the whole path of a folder").map(Kind::Folder);
         let name = reader.optional::<String>(&BUCKET, "the name of a bucket");
@@ -166,7 +166,7 @@ impl Place {
         }
     }
 
-    /// Whether it exists. A bucket has to.
+    /// Whether it exists. A bucket always counts as existing.
     fn is_there(&self) -> bool {
         iter::once(&self.first).chain(&self.fallback).all(|kind| match kind {
             Kind::Folder(Folder(path)) => path.is_dir(),
@@ -183,7 +183,7 @@ impl Place {
             return Check::known(name, Finding::off(why, how));
         };
         Check::new(name, "a file that is written, read and removed", async move {
-            // The doctor makes nothing.
+            // The doctor creates nothing.
             if !place.is_there() {
                 let how = format!("start {service}, which makes it");
                 return Finding::off(format!("{} does not exist yet", place.in_words()), how);
@@ -203,7 +203,7 @@ mod tests {
     use crate::config::Env;
 
     #[test]
-    fn a_folder_or_a_bucket_is_named_whole() {
+    fn a_folder_or_a_bucket_needs_all_its_settings() {
         let key = ("LEVQOR_STORAGE_S3_SECRET_ACCESS_KEY", "secret");
         let id = ("LEVQOR_STORAGE_S3_ACCESS_KEY_ID", "id");
         let bucket = ("LEVQOR_STORAGE_S3_BUCKET", "files");

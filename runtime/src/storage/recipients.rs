@@ -1,4 +1,4 @@
-//! The company that keeps files: the provider of the bucket.
+//! The company that stores files: the provider of the bucket.
 
 use super::{Place, place::Kind};
 use crate::recipient::Recipient;
@@ -7,7 +7,7 @@ use crate::recipient::Recipient;
 const CATEGORIES: &[&str] = &["EMAIL", "NAME", "MESSAGE"];
 
 impl Place {
-    /// The provider of the bucket, which is on if the storage has a bucket. `purpose` says what a service keeps there.
+    /// The provider of the bucket. It is on if the storage has a bucket. `purpose`: what a service stores in the bucket.
     #[must_use]
     pub fn recipient(place: Option<&Self>, purpose: &'static str) -> Recipient {
         let provider =

@@ -1,4 +1,4 @@
-//! One place of a storage: a folder, a bucket, or what a service opens with opendal; and whether it failed a moment ago.
+//! One place of a storage: a folder, a bucket, or an operator of opendal that a service opened. It remembers its last failure.
 
 use std::{
     borrow::Cow,
@@ -25,13 +25,13 @@ use super::{
 };
 use crate::{client::vendor_client, id};
 
-/// Bytes that are read at once from the disk.
+/// The bytes of one read from the disk.
 pub(super) const PIECE: usize = 256 << 10;
-/// Bytes of one request to a bucket: the least that S3 takes for a part of a file.
+/// The bytes of one request to a bucket: the smallest part of a file that S3 accepts.
 const PART: usize = 5 << 20;
-/// How long a request to a bucket may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often a request that failed is made again.
+/// The time limit of a request to a bucket.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The most retries of a failed request.
 const RETRIES: usize = 3;
 /// How long after a failure new files go to the fallback.
 const AVOIDED_FOR: Duration = Duration::from_mins(1);
@@ -39,24 +39,24 @@ const AVOIDED_FOR: Duration = Duration::from_mins(1);
 /// One place for files.
 pub struct Store {
     operator: Operator,
-    /// The folder. `None`: it is on another machine, where a file that is not finished is not there.
+    /// The folder. `None`: the place is on another machine, where an unfinished file does not exist.
     folder: Option<Arc<Path>>,
-    /// Whether it has no folders within, so that a key is one name.
+    /// Whether it has no folders, so that a key must be one name.
     is_flat: bool,
     /// Bytes of one write to a bucket. `None`: pieces are written as they come.
     part: Option<usize>,
-    /// Bytes that are read at once.
+    /// The bytes of one read.
     piece: usize,
-    /// What it is, in words.
+    /// Its name for people.
     pub words: &'static str,
-    /// The name under which a database keeps where a file is.
+    /// The name that a database stores with a file.
     pub place: String,
-    /// When a write failed the last time.
+    /// When a write last failed.
     failed: Mutex<Option<Instant>>,
 }
 
 impl Store {
-    /// Opens it. A folder is made if there is none; a bucket must be there.
+    /// Opens it. It creates a folder that does not exist. A bucket must exist.
     pub(super) fn open(kind: &Kind) -> Result<Self, StorageError> {
         let (operator, folder, part, piece) = match kind {
             Kind::Folder(folder) => {
@@ -70,7 +70,7 @@ impl Store {
         Ok(Self { operator, folder, is_flat: false, part, piece, words, place, failed: Mutex::default() })
     }
 
-    /// A place on another machine that has no folders within, and takes a file in one request.
+    /// A place on another machine that has no folders, and accepts a file in one request.
     #[must_use]
     pub fn flat(operator: Operator, words: &'static str, place: String) -> Self {
         let failed = Mutex::default();
@@ -82,7 +82,7 @@ impl Store {
         if self.is_flat { Cow::Owned(key.replace('/', "-")) } else { Cow::Borrowed(key) }
     }
 
-    /// Whether it is on another machine, which may be away for a while.
+    /// Whether it is on another machine, which may be unavailable for some time.
     pub(super) fn is_remote(&self) -> bool {
         self.folder.is_none()
     }
@@ -99,13 +99,13 @@ impl Store {
         failed.is_some_and(|failed| failed.elapsed() < AVOIDED_FOR)
     }
 
-    /// Forgets the failure, as time does.
+    /// Forgets the failure, as after some time.
     #[cfg(any(test, feature = "testing"))]
     pub fn forget_failure(&self) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether files need another name until they are finished.
+    /// Whether a file needs another name until it is finished.
     pub(super) fn needs_rename(&self) -> bool {
         self.folder.is_some()
     }
@@ -127,7 +127,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives a file its name, and has the disk confirm it: without that, a power cut may lose the file although its content is there.
+    /// Renames a file, and waits until the disk confirms the name. Otherwise a power cut could lose the file, although it has its content.
     pub(super) async fn rename(&self, name: &str, key: &str) -> Result<(), StorageError> {
         self.operator.rename(name, key).await?;
         let Some(root) = &self.folder else { return Ok(()) };
@@ -139,7 +139,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what is under this name, and nothing else.
+    /// Removes the file with this name only.
     pub(super) async fn delete(&self, name: &str) -> Result<(), StorageError> {
         Ok(self.operator.delete(&self.name(name)).await?)
     }
@@ -160,7 +160,7 @@ impl Store {
         Ok(pieces.map_err(StorageError::BrokeOff).boxed())
     }
 
-    /// Removes a file, and what writes that were interrupted left of it. Nothing happens if there is none.
+    /// Removes a file, and the unfinished files of interrupted writes. A missing file is no error.
     pub async fn remove(&self, key: &str) -> Result<(), StorageError> {
         self.delete(key).await?;
         if self.needs_rename() {
@@ -175,13 +175,13 @@ impl Store {
         Ok(())
     }
 
-    /// The keys of all files whose keys begin with this folder.
+    /// The keys of all files in this folder.
     pub(super) async fn keys(&self, folder: &str) -> Result<Vec<String>, StorageError> {
         let names = self.names(folder).await?.into_iter();
         Ok(names.filter(|name| !self.needs_rename() || !name.ends_with(UNFINISHED)).collect())
     }
 
-    /// The same, with the names of files that are not finished.
+    /// The names of all files in this folder, also of unfinished ones.
     pub(super) async fn names(&self, folder: &str) -> Result<Vec<String>, StorageError> {
         let entries: Vec<_> = match self.operator.lister(folder).await {
             Ok(entries) => entries.try_collect().await?,
@@ -203,13 +203,13 @@ impl Store {
         if read.concat() == b"probe" {
             return Ok(());
         }
-        Err(StorageError::BrokeOff(io::Error::other("the storage gave back other bytes")))
+        Err(StorageError::BrokeOff(io::Error::other("the storage returned other bytes")))
     }
 }
 
-/// The operator of a bucket. It takes its key from the settings only, and never from the machine that it runs on.
+/// The operator of a bucket. It uses only the key in the settings, never one of the machine.
 fn operator(bucket: &Bucket) -> Result<Operator, StorageError> {
-    let client = vendor_client(&bucket.endpoint, PATIENCE, true).map_err(StorageError::Client)?;
+    let client = vendor_client(&bucket.endpoint, TIMEOUT, true).map_err(StorageError::Client)?;
     let transport = HttpTransporter::new(ReqwestTransport::from(client));
     let service = S3::default()
         .bucket(&bucket.name)
@@ -220,7 +220,7 @@ fn operator(bucket: &Bucket) -> Result<Operator, StorageError> {
         .disable_config_load()
         .disable_ec2_metadata();
     let operator = Operator::new(service)?
-        .layer(TimeoutLayer::new().with_timeout(PATIENCE).with_io_timeout(PATIENCE))
+        .layer(TimeoutLayer::new().with_timeout(TIMEOUT).with_io_timeout(TIMEOUT))
         .layer(RetryLayer::new().with_max_times(RETRIES));
     Ok(operator.with_context(OperationContext::new().with_http_transport(transport)))
 }

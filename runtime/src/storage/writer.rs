@@ -1,5 +1,5 @@
-//! A file that is being written. It exists under its key only once it is finished: in a folder, it is written under another name
-//! beside it, synced, and renamed.
+//! A file that is being written. It exists under its key only when it is finished. In a folder, it is written under another name, synced,
+//! and renamed.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use bytes::Bytes;
 use super::{StorageError, store::Store};
 use crate::id;
 
-/// The end of the name of a file that is not finished.
+/// The end of the name of an unfinished file.
 pub(super) const UNFINISHED: &str = ".part";
 
-/// A file that is being written. It is there only once it is finished.
+/// A file that is being written. It exists only when it is finished.
 pub struct Writer {
     inner: opendal::Writer,
     store: Arc<Store>,
     is_fallback: bool,
-    /// In a folder: the name until it is finished, and the key.
+    /// In a folder: the name of the unfinished file, and the key.
     rename: Option<(String, String)>,
 }
 
@@ -29,13 +29,13 @@ impl Writer {
         Ok(Self { inner, store, is_fallback, rename })
     }
 
-    /// Whether the first storage failed, so that the file goes to the second one.
+    /// Whether the file goes to the fallback, because the first place failed.
     #[must_use]
     pub fn is_fallback(&self) -> bool {
         self.is_fallback
     }
 
-    /// Where it goes, in words.
+    /// The place of the file, in words for people.
     #[must_use]
     pub fn words(&self) -> &'static str {
         self.store.words
@@ -47,7 +47,7 @@ impl Writer {
         Ok(written.inspect_err(|_| self.store.note_failure())?)
     }
 
-    /// Ends the write without a file: what there is of it is removed.
+    /// Stops the write, and removes the unfinished file.
     pub async fn abort(mut self) -> Result<(), StorageError> {
         match &self.rename {
             Some((name, _)) => self.store.delete(name).await,
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// Ends the file.
+    /// Finishes the file.
     pub async fn finish(self) -> Result<(), StorageError> {
         let Self { mut inner, store, rename, .. } = self;
         // In a folder, this syncs the content.

@@ -1,4 +1,4 @@
-//! The TLS handshakes of a port. Each has a time limit, and a refused one has a reason.
+//! The TLS handshakes of a port. Each has a time limit. A refused handshake has a reason.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -93,7 +93,7 @@ impl RefusedHandshakes {
         if let Some((_, count)) = self.counts.iter().find(|(known, _)| *known == reason) {
             count.one();
         }
-        // One line for each connection would help an attacker.
+        // An attacker could flood the log with one line per connection.
         self.lines.note(reason, reason);
     }
 }
@@ -114,7 +114,7 @@ fn reason(error: &io::Error) -> &'static str {
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => EXPIRED,
-            // The other authority may have the name of ours.
+            // The other authority may have the same name as ours.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => FOREIGN,
             _ => INVALID,
         },

@@ -12,7 +12,7 @@ use crate::{
     metrics::{Attribute, Definition, KeyValue, Metrics},
 };
 
-/// A certificate that is valid for less than this, and for less than a third of its life, should have been renewed: an alert warns.
+/// An alert warns about a certificate that is valid for less than this time, and for less than a third of its life.
 pub const RENEWAL_IS_LATE: TimeDelta = TimeDelta::days(14);
 
 pub(super) const EXPIRY: Definition = Definition::gauge(
@@ -48,14 +48,14 @@ impl Validity {
     }
 }
 
-/// Until when these certificates are valid. `None` if the first in the file, which is the process' own, does not say it. Others that cannot
-/// be read do not count: the handshake only passes them on, so they must not keep a process from its start.
+/// Until when these certificates are valid. `None` if the validity of the first certificate in the file, the process' own, cannot be read.
+/// Other unreadable certificates do not count: the handshake only sends them, so they must not prevent a start.
 pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Validity> {
     let (own, others) = chain.split_first()?;
     Some(others.iter().filter_map(of_one).fold(of_one(own)?, Validity::first))
 }
 
-/// `webpki` says when a certificate begins and expires only to who asks about an earlier and a later time.
+/// The validity of one certificate. `webpki` shows its begin and its end only in the errors for an earlier and for a later time.
 fn of_one(certificate: &CertificateDer<'_>) -> Option<Validity> {
     let parsed = EndEntityCert::try_from(certificate).ok()?;
     let refused =
@@ -72,7 +72,7 @@ fn instant(time: UnixTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(i64::try_from(time.as_secs()).ok()?, 0)
 }
 
-/// Shows until when the certificates in use are valid. Call it once for each process' metrics.
+/// Exports until when the certificates in use are valid. Call it once per process.
 pub fn show_expiry(metrics: &Metrics, mesh: Option<&Live>, public: Option<&Live>) {
     let both = [("mesh", mesh), ("public", public)];
     let shown: Vec<_> = both.into_iter().filter_map(|(name, live)| Some((name, live?.clone()))).collect();
@@ -89,7 +89,7 @@ pub fn show_expiry(metrics: &Metrics, mesh: Option<&Live>, public: Option<&Live>
     show(&RENEWAL, |validity| validity.renewal);
 }
 
-/// Judges certificates that are valid until then.
+/// Whether the certificates must be renewed now.
 pub(super) fn judge(validity: Validity, now: DateTime<Utc>) -> Finding {
     let [time, renewal] =
         [validity.expires, validity.renewal].map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
@@ -108,7 +108,8 @@ mod tests {
     use crate::check::Outcome;
 
     #[test]
-    fn a_certificate_is_a_warning_two_weeks_or_a_third_of_its_life_before_its_end_and_a_failure_after_it() {
+    fn a_certificate_is_a_warning_two_weeks_or_a_third_of_its_life_before_its_end_and_a_failure_after_its_end()
+     {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
         let (second, day) = (TimeDelta::seconds(1), TimeDelta::days(1));
         let judged =

@@ -1,4 +1,4 @@
-//! The PEM files of a certificate: read all together.
+//! The PEM files of a certificate. They are read together.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The certificate, with those between it and the authority.
+    /// The certificate, with the intermediate certificates.
     Certificate,
     /// Its private key.
     Key,
@@ -40,13 +40,13 @@ impl Unusable {
 pub(super) struct Parts<T> {
     pub(super) certificate: T,
     pub(super) key: T,
-    /// `None`: the other end shows no certificate.
+    /// `None`: the client shows no certificate.
     pub(super) authorities: Option<T>,
 }
 
-/// Where the files are.
+/// The paths of the files.
 pub(super) type Files = Parts<PathBuf>;
-/// What is in them.
+/// The contents of the files.
 pub(super) type Contents = Parts<Vec<u8>>;
 
 impl Files {

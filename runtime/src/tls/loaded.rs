@@ -26,13 +26,13 @@ use crate::{
 
 /// How often the files are read again.
 const READ_EVERY: Duration = Duration::from_secs(1);
-/// How long a service may take for its part of the handshake.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The time limit of a handshake with a service.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The certificate of a process, its key and its authorities.
 pub struct Certificates {
     files: Files,
-    /// The process' name in the mesh. `None`: a port for everybody, whose clients show no certificate.
+    /// The process' name in the mesh. `None`: a public port. Its clients show no certificate.
     name: Option<&'static str>,
     contents: Contents,
     loaded: Arc<Loaded>,
@@ -41,7 +41,7 @@ pub struct Certificates {
 /// The TLS configurations that were built from the files.
 struct Loaded {
     server: Arc<ServerConfig>,
-    /// How the process calls others of the mesh.
+    /// For calls to other processes of the mesh.
     client: ClientTlsConfig,
     validity: Validity,
     /// Counts the changes of the files.
@@ -49,7 +49,7 @@ struct Loaded {
 }
 
 impl Certificates {
-    /// Reads the files, which these settings name in the order of `Part`. Returns none only after it noted a problem.
+    /// Reads the files. `settings` are their settings, in the order of `Part`. Returns `None` only after it noted a problem.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         files: Files,
@@ -69,13 +69,13 @@ impl Certificates {
         }
     }
 
-    /// The check of `levqor doctor` with this name: until when they are valid.
+    /// The check of `levqor doctor` with this name: how long the certificates are valid.
     pub(super) fn check(&self, name: impl Into<String>) -> Check {
         let finding = expiry::judge(self.loaded.validity, Clock::default().now());
         Check::new(name, "the end of its validity", std::future::ready(finding))
     }
 
-    /// Uses them, and reads the files again while the tasks run.
+    /// Uses the certificates, and reads the files again while the tasks run.
     #[must_use]
     pub fn watched(self, tasks: &Background) -> Live {
         let (current, live) = watch::channel(Arc::clone(&self.loaded));
@@ -83,24 +83,24 @@ impl Certificates {
         Live(live)
     }
 
-    /// Uses them as they are now, for a command that ends soon.
+    /// Uses the current certificates, for a command that ends soon.
     #[must_use]
     pub fn as_read(&self) -> Live {
         Live(watch::channel(Arc::clone(&self.loaded)).1)
     }
 }
 
-/// Reads the files again and again. Files that cannot be used are logged once, and the certificates before them stay in use.
+/// Reads the files repeatedly. It logs unusable files once, and keeps the previous certificates.
 async fn reload(mut used: Certificates, current: watch::Sender<Arc<Loaded>>) {
-    let mut told: Option<Unusable> = None;
+    let mut logged: Option<Unusable> = None;
     while !current.is_closed() {
         sleep(READ_EVERY).await;
         let files = used.files.clone();
-        // A panic of the reader would be reported where it happened.
+        // A panic of the reader is reported by the panic hook.
         let Ok(read) = tokio::task::spawn_blocking(move || files.read()).await else { continue };
         let next = match read {
             Ok(contents) if contents == used.contents => {
-                told = None;
+                logged = None;
                 continue;
             }
             Ok(contents) => load(&contents, used.name, used.loaded.generation + 1).map(|it| (contents, it)),
@@ -110,15 +110,15 @@ async fn reload(mut used: Certificates, current: watch::Sender<Arc<Loaded>>) {
             Ok((contents, loaded)) => {
                 (used.contents, used.loaded) = (contents, Arc::new(loaded));
                 current.send_replace(Arc::clone(&used.loaded));
-                told = None;
+                logged = None;
                 tracing::info!("new certificates are in use");
             }
             Err(unusable) => {
-                if told.as_ref() != Some(&unusable) {
+                if logged.as_ref() != Some(&unusable) {
                     let error = &unusable as &dyn std::error::Error;
                     tracing::warn!(error, "the new certificates cannot be used: the old ones stay in use");
                 }
-                told = Some(unusable);
+                logged = Some(unusable);
             }
         }
     }
@@ -145,12 +145,12 @@ impl Live {
     /// Waits until the files have changed.
     pub(crate) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            // Nobody reads them again.
+            // No task reads the files again.
             std::future::pending::<()>().await;
         }
     }
 
-    /// The same endpoint, for connections on which a service of the mesh proves its name.
+    /// The same endpoint, but each connection checks the certificate of the service.
     pub(crate) fn secure(&self, endpoint: &Endpoint, service: &str) -> Option<Endpoint> {
         let client = self.0.borrow().client.clone().domain_name(certified(service));
         endpoint.clone().tls_config(client).ok()
@@ -198,20 +198,20 @@ fn server(contents: &Contents, name: Option<&'static str>) -> Result<ServerConfi
     let builder = builder.with_client_cert_verifier(clients.map_err(|_| not_authorities())?);
     let mut config = builder.with_single_cert(chain, key).map_err(wrong_key)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
-    // Each connection shows its certificate again: a session that is resumed would outlive it.
+    // Each connection shows its certificate again, because a resumed session could outlive the certificate.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
 }
 
-/// How a process calls others: with its own certificate, and only those whose certificates its authorities signed.
+/// How a process calls other processes: it shows its own certificate, and accepts only certificates that its authorities signed.
 fn client(contents: &Contents) -> Result<ClientTlsConfig, Unusable> {
     let authorities = contents.authorities.as_deref().unwrap_or_default();
     let config = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(authorities))
         .identity(Identity::from_pem(&contents.certificate, &contents.key))
-        .timeout(PATIENCE);
-    // So that no later step can fail.
+        .timeout(HANDSHAKE_TIMEOUT);
+    // Tested now, so that no later step can fail.
     let tried = Endpoint::from_static("https://localhost").tls_config(config.clone());
     tried.map_err(|_| Unusable::new(Part::Certificate, "expected a certificate for clients and servers"))?;
     Ok(config)

@@ -30,7 +30,7 @@ const AUTHORITIES: Setting = Setting::plain(
     "The file (PEM) with the authorities that sign the certificates of the mesh. All are accepted.",
 );
 
-/// How a process proves its name to the others of the mesh. Without certificates it does not: its calls go over plain TCP.
+/// How a process proves its name to other processes of the mesh. Without certificates it proves nothing, and uses plain TCP.
 pub struct MeshTls(Option<Certificates>);
 
 impl MeshTls {
@@ -40,8 +40,8 @@ impl MeshTls {
         vec![SWITCH, CERTIFICATE, KEY, AUTHORITIES]
     }
 
-    /// Reads the settings and the files of the process of this name. `is_local`: it listens on, and calls, loopback addresses alone.
-    /// Returns none only after it noted a problem.
+    /// Reads the settings and the files of the process with this name. `is_local`: it listens on, and calls, loopback addresses only.
+    /// Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>, name: &'static str, is_local: bool) -> Option<Self> {
         let switch: Option<String> = reader.optional(&SWITCH, "`off`");
         let is_off = switch.as_deref() == Some("off");
@@ -85,7 +85,7 @@ impl MeshTls {
         }
     }
 
-    /// Changes the settings so that certificates are neither used nor needed.
+    /// Changes the settings so that no certificates are used or required.
     pub fn switch_off(env: &mut Env) {
         for setting in [CERTIFICATE, KEY, AUTHORITIES] {
             env.remove(&setting.name);
@@ -93,7 +93,7 @@ impl MeshTls {
         env.set(&SWITCH.name, "off");
     }
 
-    /// The check of `levqor doctor` for the certificate of the process of this name. `None`: it has none.
+    /// The check of `levqor doctor` for the certificate of the process with this name. `None`: it has no certificate.
     #[must_use]
     pub fn check(&self, name: &str) -> Option<Check> {
         self.0.as_ref().map(|certificates| certificates.check(format!("{name}.mesh_certificate")))
@@ -105,7 +105,7 @@ impl MeshTls {
         self.0.map(|certificates| certificates.watched(tasks))
     }
 
-    /// Uses the certificates as they are now, for a command that ends soon. `None`: plain TCP.
+    /// Uses the current certificates, for a command that ends soon. `None`: plain TCP.
     #[must_use]
     pub fn as_read(&self) -> Option<Live> {
         self.0.as_ref().map(Certificates::as_read)

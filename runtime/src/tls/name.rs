@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-/// The domain of the mesh. No DNS server has to know it, and `.internal` belongs to nobody.
+/// The domain of the mesh. It needs no DNS server. `.internal` is reserved for private use.
 const DOMAIN: &str = ".levqor.internal";
 
-/// The name of the process at the other end of a connection, as its verified certificate says. Cheap to clone.
+/// The name of the process at the other end of a connection, from its verified certificate. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerName(Arc<str>);
 
@@ -25,7 +25,7 @@ impl PeerName {
         (is_plain && names.next().is_none()).then(|| Self(name.into()))
     }
 
-    /// Whether this is the process of that name.
+    /// Whether this is the process with that name.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         *self.0 == *name

@@ -1,4 +1,4 @@
-//! The settings of the gateway's certificate, which is for everybody.
+//! The settings of the gateway's certificate, which all clients see.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ const CERTIFICATE: Setting = Setting::plain(
 const KEY: Setting =
     Setting::plain("LEVQOR_TLS_KEY", None, "The file (PEM) with the private key of that certificate.");
 
-/// How the gateway proves its name to everybody. Without a certificate its port takes plain HTTP.
+/// How the gateway proves its name to all clients. Without a certificate its port accepts plain HTTP.
 pub struct PublicTls(Option<Certificates>);
 
 impl PublicTls {
@@ -30,7 +30,7 @@ impl PublicTls {
         vec![CERTIFICATE, KEY]
     }
 
-    /// Reads the settings and the files. Returns none only after it noted a problem.
+    /// Reads the settings and the files. Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let certificate: Option<PathBuf> = reader.optional(&CERTIFICATE, "a path");
         let key: Option<PathBuf> = reader.optional(&KEY, "a path");
@@ -49,7 +49,7 @@ impl PublicTls {
         }
     }
 
-    /// Notes a problem if they are set, for a process that cannot use them.
+    /// Notes a problem for each of these settings that is set, for a process that cannot use them.
     pub fn refuse(reader: &mut Reader<'_>, why: &str) {
         for setting in Self::settings() {
             if reader.is_set(&setting) {
@@ -65,13 +65,13 @@ impl PublicTls {
         }
     }
 
-    /// Whether the port takes HTTPS.
+    /// Whether the port accepts HTTPS.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The check of `levqor doctor` for the gateway's certificate. `None`: it has none.
+    /// The check of `levqor doctor` for the gateway's certificate. `None`: it has no certificate.
     #[must_use]
     pub fn check(&self) -> Option<Check> {
         self.0.as_ref().map(|certificates| certificates.check("gateway.certificate"))

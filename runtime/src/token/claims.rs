@@ -17,7 +17,7 @@ const MOST_OF_SUBJECT: usize = 255;
 pub(super) struct NumericDate(f64);
 
 impl NumericDate {
-    /// Reads a claim; none if it is not a number.
+    /// Reads a claim. `None` if it is not a number.
     pub(super) fn of(claim: &Value) -> Option<Self> {
         claim.as_f64().map(Self)
     }

@@ -3,9 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use ring::hmac;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-/// The purpose of the derived keys. It keeps them apart from the secrets, which also sign tokens.
+use crate::pseudonyms::derived;
+
+/// The purpose of the derived keys. It makes them different from the secrets, which also sign tokens.
 const PURPOSE: &[u8] = b"levqor form tokens";
 
 /// Makes and reads such tokens.
@@ -14,14 +16,10 @@ pub struct FormTokens(Vec<hmac::Key>);
 impl FormTokens {
     /// Derives a key from each secret: the first signs, all are accepted.
     pub(super) fn new(secrets: &[SecretString]) -> Self {
-        let key = |secret: &SecretString| {
-            let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref())
-        };
-        Self(secrets.iter().map(key).collect())
+        Self(secrets.iter().map(|secret| derived(secret, PURPOSE)).collect())
     }
 
-    /// A token of this time. Empty without a key, and then no token is accepted.
+    /// A token with this time. Empty without a key. Then no token is accepted.
     #[must_use]
     pub fn mint(&self, now: DateTime<Utc>) -> String {
         let time = now.timestamp_millis().to_string();
@@ -45,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_gives_its_time_under_each_key_and_nothing_else_does() {
+    fn only_a_token_of_an_accepted_key_has_a_time() {
         let tokens = |secrets: &[&str]| {
             FormTokens::new(
                 &secrets.iter().map(|it| SecretString::from((*it).to_owned())).collect::<Vec<_>>(),

@@ -15,9 +15,9 @@ pub(super) enum Kind {
 /// The parts of the header that we use.
 #[derive(Debug)]
 pub(super) struct Header {
-    /// The algorithm that it claims. The key decides whether that is correct.
+    /// The claimed algorithm. The key decides whether it is correct.
     pub(super) algorithm: Algorithm,
-    /// The id of the key that it claims to be signed with.
+    /// The id of the claimed key.
     pub(super) kid: Option<String>,
     pub(super) kind: Kind,
 }

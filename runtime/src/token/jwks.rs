@@ -64,7 +64,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key of a secret that is shared with who signs.
+    /// The key of a secret that the signer also has.
     pub(super) fn of_secret(secret: &SecretString) -> Self {
         let verifier = DecodingKey::from_secret(secret.expose_secret().as_bytes());
         Self { kid: None, verifier, algorithm: Algorithm::HS256 }
@@ -126,7 +126,7 @@ impl Jwks {
         let now_known = self.known();
         let found = fitting(&now_known);
         match fetched {
-            // While the provider is unavailable its old keys stay valid for a while: nothing says that it signs with newer ones.
+            // While the provider is unavailable, its old keys stay valid for some time: it probably still signs with them.
             _ if !found.is_empty() && self.is_younger(&now_known, USABLE) => Ok(found),
             Err(error) => Err(TokenError::KeysUnavailable(Some(error))),
             Ok(()) if now_known.time.is_none() => Err(TokenError::KeysUnavailable(None)),

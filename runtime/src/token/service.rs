@@ -22,7 +22,7 @@ const ISSUER: &str = "levqor-mesh";
 const LIFE: TimeDelta = TimeDelta::seconds(60);
 /// How long a minted token is reused.
 const REUSE: TimeDelta = TimeDelta::seconds(20);
-/// The most verified tokens that are remembered: one per caller and `REUSE`, so there are far fewer.
+/// The most verified tokens in the cache. There is one per caller and `REUSE`, so there are far fewer.
 const MOST_VERIFIED: usize = 64;
 
 const MESH_KEY: Setting = Setting::secret(
@@ -36,8 +36,8 @@ const LONGEST: Setting = Setting::plain(
     "How long the tokens of calls between services may live at most, from `iat` to `exp`, in seconds. At least 60, the lifetime of our own tokens.",
 );
 
-/// The one caller that is not a part of the mesh, and that signs its tokens with `LEVQOR_PRODUCT_KEY`. RPCs name it among their `callers`.
-/// The chassis knows it, since every service must refuse its certificate with the token of a person.
+/// The only caller outside of the mesh. It signs its tokens with `LEVQOR_PRODUCT_KEY`. RPCs name it among their `callers`. The chassis
+/// needs its name, because every service must refuse its certificate with the token of a person.
 pub(crate) const OUTSIDER: &str = "product";
 
 const OUTSIDER_KEY: Setting = Setting::secret(
@@ -53,7 +53,7 @@ pub struct MeshKeys {
 }
 
 impl MeshKeys {
-    /// The setting.
+    /// The settings.
     #[must_use]
     pub fn settings() -> Vec<Setting> {
         vec![MESH_KEY, LONGEST, OUTSIDER_KEY]
@@ -66,13 +66,13 @@ impl MeshKeys {
         Pseudonyms::new(&self.keys.first().cloned().unwrap_or_default())
     }
 
-    /// Makes the hashes under which the callers of RPCs that guard codes are counted, under the key that signs.
+    /// Makes the hashes for counting the callers of RPCs that guard codes, under the key that signs.
     #[must_use]
     pub(crate) fn caller_hashes(&self) -> CallerHashes {
         CallerHashes::new(&self.keys.first().cloned().unwrap_or_default())
     }
 
-    /// Reads the setting. Returns none only after it noted a problem.
+    /// Reads the settings. Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let expected = "a number of seconds, 60 or more";
         let longest: Option<NonZero<u32>> = reader.defaulted(&LONGEST, expected);
@@ -228,7 +228,7 @@ impl ServiceTokens {
                 Err(error) => failure = TokenError::Invalid(error),
             }
         }
-        // The outsider's key proves that the outsider calls, and no service.
+        // The outsider's key proves only that the outsider calls.
         let outsider =
             self.outsider.as_ref().map(|key| jsonwebtoken::decode::<Claims>(token, key, &validation));
         match outsider {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outsiders_key_is_good_for_the_outsider_only() {
+    fn the_outsiders_key_signs_only_for_the_outsider() {
         let clock = Clock::default();
         let key = |text: &str| SecretString::from(text.to_owned());
         let keys =

@@ -61,7 +61,7 @@ impl UserTokensConfig {
         vec![JWT_SECRET, JWKS_URL, ISSUER, AUDIENCE, LONGEST]
     }
 
-    /// Reads the settings. Returns none only after it noted a problem.
+    /// Reads the settings. Returns `None` only after it noted a problem.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let secrets = reader.secrets(&JWT_SECRET);
         let jwks: Option<JwksUrl> = reader.optional(&JWKS_URL, "an https URL (http on loopback only)");
@@ -175,7 +175,7 @@ impl UserTokens {
         Ok(User { sub: claims::subject(claims.sub)?, email, email_verified, role })
     }
 
-    /// Verifies a token with the provider's keys: the key that it names, otherwise each key that may have signed it.
+    /// Verifies a token with the provider's key that the token names. Without a name it tries each key that may have signed it.
     async fn decode_by(&self, jwks: &Jwks, token: &str, header: &Header) -> Result<Claims, TokenError> {
         let Some(kid) = &header.kid else {
             let keys = jwks.of_algorithm(header.algorithm).await?;
@@ -205,7 +205,7 @@ impl UserTokens {
     }
 }
 
-/// Reads the longest lifetime of a user's token. Returns none only after it noted a problem.
+/// Reads the longest lifetime of a user's token. Returns `None` only after it noted a problem.
 pub fn longest_user_token(reader: &mut Reader<'_>) -> Option<TimeDelta> {
     let longest: NonZero<u32> = reader.defaulted(&LONGEST, "a number of seconds, 1 or more")?;
     Some(TimeDelta::seconds(longest.get().into()))
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_for_us_is_refused() {
+    async fn a_token_that_is_not_for_us_is_refused() {
         let tokens = UserTokens::new(&config(), Clock::default());
         let user = alice(Role::Admin);
         for (what, token) in [
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_the_secret_is_rotated_the_tokens_of_both_are_accepted() {
+    async fn during_a_rotation_the_tokens_of_both_secrets_are_accepted() {
         for (secrets, accepted) in [
             (format!("{SECRET}, {OTHER}"), [true, true]),
             (format!("{OTHER},{SECRET}"), [true, true]),
@@ -318,7 +318,7 @@ mod tests {
                 let token = sign(&alice(Role::Staff), secret, "https://levqor.ai", "levqor", 60);
                 assert_eq!(tokens.verify(&token).await.is_ok(), expected, "{secret} of {secrets}");
             }
-            // Each secret is held to the same claims.
+            // The claims are checked for each secret.
             for secret in [SECRET, OTHER] {
                 let foreign = sign(&alice(Role::Staff), secret, "https://evil.example", "levqor", 60);
                 assert!(tokens.verify(&foreign).await.is_err(), "{secret} of {secrets}");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn each_secret_is_long_enough_and_there_is_one() {
+    fn at_least_one_secret_is_required_and_each_is_long_enough() {
         for secrets in ["hunter2".to_owned(), format!("{SECRET},hunter2"), ",".to_owned()] {
             let Problems(problems) = read(&secrets).err().expect("a mistake");
             let named: Vec<_> = problems.iter().map(|problem| problem.setting.as_str()).collect();

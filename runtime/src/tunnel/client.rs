@@ -1,5 +1,5 @@
-//! The client's end of tunnels: one stream to each address of a service. If a service does not support tunnels, or not for the
-//! RPC, the call is made without one. So gateway and services can be upgraded in any order.
+//! The client's end of tunnels: one stream to each address of a service. If a service does not support tunnels, or does not support them
+//! for the RPC, the call is made without a tunnel. So the gateway and the services can be upgraded in any order.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ use crate::{
 pub struct Tunnels {
     /// Its channel is for calls without a tunnel.
     route: Route,
-    /// With the generation of the certificates: a tunnel keeps those with which it was opened.
+    /// By address and generation of the certificates: a tunnel keeps the certificates with which it was opened.
     by_address: Arc<Mutex<BTreeMap<(SocketAddr, u64), Tunnel>>>,
     background: Background,
 }

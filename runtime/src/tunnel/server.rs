@@ -1,4 +1,4 @@
-//! The server's end of tunnels: many calls over one stream. Each passes the server stack like a separate call.
+//! The server's end of tunnels: many calls over one stream. Each call passes the server stack like a separate call.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,14 +23,14 @@ use tonic::{
 use crate::{
     access::{self, Method},
     error::ServiceError,
-    port::GOODBYE_PATIENCE,
+    port::GOODBYE_TIMEOUT,
     rpc::{self, State},
     server::{Stack, Undecodable},
     tasks::Tasks,
     tls::PeerName,
 };
 
-/// The most calls of one tunnel that run or whose responses wait. Later calls stay in the connection and slow the client down.
+/// The most calls of one tunnel that run or wait with their response. Later calls stay in the connection, and slow the client down.
 const MOST_CALLS: usize = 256;
 
 type Handler = Box<dyn Fn(http::Request<Bytes>) -> BoxFuture<'static, Result<Bytes, Status>> + Send + Sync>;
@@ -101,7 +101,7 @@ impl TunnelService for TunnelHost {
 }
 
 impl TunnelHost {
-    /// Accepts calls until the client ends its side, or `GOODBYE_PATIENCE` after the goodbye. The last response ends the tunnel.
+    /// Accepts calls until the client ends its side, or `GOODBYE_TIMEOUT` after the goodbye. The last response ends the tunnel.
     async fn serve(
         self,
         peer: Option<PeerName>,
@@ -116,7 +116,7 @@ impl TunnelHost {
                 // If the client has gone, no caller waits.
                 Some((permit, calls.message().await.ok()??))
             };
-            let patience = async {
+            let given_up = async {
                 match give_up {
                     Some(instant) => sleep_until(instant).await,
                     None => pending().await,
@@ -129,12 +129,12 @@ impl TunnelHost {
                 }
                 () = self.stop.cancelled(), if give_up.is_none() => {
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
-                    // A client that has gone, or does not listen, needs no goodbye message.
-                    let said = responses.send(Ok(TunnelResponse { number: 0, outcome }));
-                    let _ = timeout(GOODBYE_PATIENCE, said).await;
-                    give_up = Some(Instant::now() + GOODBYE_PATIENCE);
+                    // A client that has gone, or does not read, needs no goodbye message.
+                    let goodbye = responses.send(Ok(TunnelResponse { number: 0, outcome }));
+                    let _ = timeout(GOODBYE_TIMEOUT, goodbye).await;
+                    give_up = Some(Instant::now() + GOODBYE_TIMEOUT);
                 }
-                () = patience => break,
+                () = given_up => break,
             }
         }
     }
@@ -182,7 +182,7 @@ impl TunnelHost {
         let mut request = http::Request::new(call.message);
         *request.uri_mut() = http::Uri::from(method.path.clone());
         *request.headers_mut() = headers;
-        // The certificate of the tunnel's connection is that of all its calls.
+        // All calls of the tunnel have the certificate of its connection.
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }

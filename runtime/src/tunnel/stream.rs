@@ -16,11 +16,11 @@ use tonic::{Code, Status, transport::Channel};
 
 use crate::{client::Outgoing, tasks::Background};
 
-/// How long a server may take to open a tunnel. It applies to all calls that wait for it, whatever their own timeouts are.
+/// How long a server may take to open a tunnel. It applies to all calls that wait for the tunnel, independent of their own timeouts.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(4);
 /// The most calls in one tunnel that wait for responses. Further calls are refused, so that memory is bounded.
 const MOST_PENDING: usize = 1024;
-/// How long an address is avoided, if there are others, after its tunnel failed to open or its server said goodbye.
+/// How long calls prefer other addresses after a tunnel failed to open or its server sent a goodbye.
 const AVOID: Duration = Duration::from_secs(1);
 
 /// Why a call has no response.
@@ -48,7 +48,7 @@ struct Inner {
 struct State {
     /// The stream for new calls.
     stream: Option<CallStream>,
-    /// When the last stream failed to open, or its server said goodbye.
+    /// When the last stream failed to open, or its server sent a goodbye.
     failed: Option<Instant>,
 }
 
@@ -68,7 +68,7 @@ struct Pending {
 }
 
 impl Pending {
-    /// Whether the caller still waits. If not, the call is removed.
+    /// Whether the caller still waits. If it does not wait, the call is removed.
     fn is_waited_for(&mut self, number: u64) -> bool {
         let waited_for = self.by_number.get(&number).is_some_and(|caller| !caller.is_closed());
         if !waited_for {
@@ -206,7 +206,7 @@ impl Responder {
                     let caller = lock(&self.pending).by_number.remove(&number);
                     let unknown = || {
                         CallError::Broken(Status::internal(
-                            "the response is of a kind that is not known here",
+                            "this version does not know the kind of the response",
                         ))
                     };
                     // A caller that has stopped waiting does not receive it.

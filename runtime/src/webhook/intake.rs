@@ -9,7 +9,7 @@ use crate::{
 
 use super::{SignatureError, SignatureHeaders, Verifier, metrics::WebhookMetrics};
 
-/// A signed body that tests whether a secret is live. The reason `WEBHOOK_PROBE` confirms it. Nothing is stored.
+/// A signed body that tests whether a secret is in use. The reason `WEBHOOK_PROBE` confirms it. Nothing is stored.
 pub const PROBE: &str = r#"{"object":"levqor.webhook_probe"}"#;
 
 service_error! {
@@ -39,7 +39,7 @@ pub struct Journaled<S> {
     pub state: S,
 }
 
-/// Takes the webhooks of one sender.
+/// Receives the webhooks of one sender.
 pub struct WebhookIntake {
     setting: Cow<'static, str>,
     verifier: Verifier,
@@ -60,7 +60,7 @@ impl WebhookIntake {
         Self { setting: setting.name.clone(), verifier, metrics, clock: chassis.clock.clone() }
     }
 
-    /// Its capability for the status. Without a secret it is off, and `missing` says what does not work.
+    /// Its capability for the status. Without a secret it is off, and `missing` names the missing feature.
     #[must_use]
     pub fn capability(&self, name: &'static str, missing: &str) -> Capability {
         match self.verifier.secrets() {
@@ -70,7 +70,7 @@ impl WebhookIntake {
         }
     }
 
-    /// Takes one webhook. `journal` reads and stores the event once: it runs only after the verification, and returns after its commit.
+    /// Receives one webhook. `journal` parses and stores the event once. It runs only after the verification, and returns after its commit.
     pub async fn take<S, E>(
         &self,
         headers: SignatureHeaders<'_>,

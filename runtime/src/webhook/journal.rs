@@ -11,7 +11,8 @@ use crate::{
 
 /// How long bodies are kept after their events were settled.
 const KEEP: TimeDelta = TimeDelta::days(30);
-/// How long the bodies of unsettled, mostly quarantined, events are kept for a replay. The comment of each body's column says it too.
+/// How long the bodies of unsettled events, mostly quarantined ones, are kept for a replay. The comment of each column with bodies has the
+/// same period.
 const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
 /// Rows per transaction, so that no lock is held for long.
 const BATCH: i64 = 500;
@@ -22,7 +23,7 @@ pub struct Backlog {
     pub journal: &'static str,
     pub pending: i64,
     pub quarantined: i64,
-    /// How long the oldest due event has been due. `None` if the journal is not its own work list.
+    /// The age of the oldest due event. `None` if the journal is not its own work list.
     pub oldest_due_age_s: Option<f64>,
     /// When the last event was received.
     pub last_receive_time: Option<DateTime<Utc>>,

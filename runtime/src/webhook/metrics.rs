@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sender_sends_again_is_counted_by_its_reason_too() {
+    fn a_failure_after_which_a_sender_retries_is_counted_by_its_reason() {
         for error in
             [DbError::Unavailable(sqlx::Error::PoolTimedOut), DbError::Conflict(sqlx::Error::RowNotFound)]
         {

@@ -12,7 +12,7 @@ use crate::service_error;
 
 /// The allowed difference between a signature's timestamp and now, either way.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(300);
-/// A sender makes one signature per live secret. Further signatures are not compared.
+/// The most signatures that are compared. A sender makes one signature per live secret.
 const MOST_SIGNATURES: usize = 8;
 /// The longest header of signatures.
 const MOST_BYTES: usize = 4 << 10;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_header_says_so() {
+    fn a_missing_header_is_reported_as_missing() {
         assert_eq!(timestamped(" "), Err(SignatureError::Missing));
         for (id, timestamp, signatures) in [("", "1", "v1,AAAA"), ("a", " ", "v1,AAAA"), ("a", "1", "")] {
             assert_eq!(standard(id, timestamp, signatures), Err(SignatureError::Missing));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_header_says_so() {
+    fn a_malformed_header_is_reported_as_malformed() {
         let long = format!("t=1,v1={}", "ab".repeat(MOST_BYTES));
         for header in ["nonsense", "v1=ab", "t=1", "t=1,v1=zz", "t=1,v1=", "t=soon,v1=ab", &long] {
             assert_eq!(timestamped(header), Err(SignatureError::Malformed), "{header}");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_entries_of_the_first_version_count_and_only_so_many() {
+    fn only_a_limited_number_of_signatures_of_the_first_version_count() {
         assert_eq!(timestamped("t=1, v0=ab, v1=ab, v1=zz, v1=cd"), Ok(2));
         assert_eq!(standard("a", "1", "v1a,AAAA v1,AAAA v1,??? v1,BBBB v2,AAAA"), Ok(2));
         assert_eq!(timestamped(&format!("t=1{}", ",v1=ab".repeat(9))), Ok(MOST_SIGNATURES));

@@ -107,7 +107,7 @@ mod tests {
         }
 
         #[test]
-        fn a_good_signature_is_too_old_or_of_the_future_after_300_seconds() {
+        fn a_valid_signature_is_refused_if_its_time_differs_by_more_than_300_seconds() {
             for (age, expected) in [
                 (300, Ok(0)),
                 (-300, Ok(0)),
@@ -151,14 +151,14 @@ mod tests {
         }
 
         #[test]
-        fn the_example_of_the_documentation_is_good_among_others_too() {
+        fn the_example_of_the_documentation_is_valid_also_among_other_signatures() {
             assert_eq!(verify([ID, TIMESTAMP, SIGNATURE], BODY, 0), Ok(1));
             let several = format!("v1a,AAAA v1,AAAA v1,??? {SIGNATURE} v2,AAAA");
             assert_eq!(verify([ID, TIMESTAMP, &several], BODY, 0), Ok(1));
         }
 
         #[test]
-        fn nothing_that_is_signed_can_be_changed() {
+        fn a_change_of_any_signed_part_is_refused() {
             for changed in [
                 verify([ID, TIMESTAMP, SIGNATURE], b"{}", 0),
                 verify(["msg_other", TIMESTAMP, SIGNATURE], BODY, 0),
@@ -170,7 +170,7 @@ mod tests {
         }
 
         #[test]
-        fn a_good_signature_is_too_old_or_of_the_future_after_300_seconds() {
+        fn a_valid_signature_is_refused_if_its_time_differs_by_more_than_300_seconds() {
             for (age, expected) in [
                 (300, Ok(1)),
                 (-300, Ok(1)),

@@ -1,4 +1,4 @@
-//! The audit chain: it stays whole under concurrency, it is append-only, and verification finds every change to it.
+//! The audit chain stays whole under concurrency and is append-only. Verification finds every change to it.
 
 use levqor_runtime::{
     audit::{self, Chain},
@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use crate::probe;
 
 #[tokio::test]
-async fn the_chain_stays_whole_with_concurrent_entries_and_shows_tampering() {
+async fn concurrent_appends_leave_the_chain_whole_and_verification_finds_tampering() {
     let service = probe::start().await;
     let appends = (0..20).map(|n| {
         let db = service.running.chassis().db.clone();
@@ -32,7 +32,7 @@ async fn the_chain_stays_whole_with_concurrent_entries_and_shows_tampering() {
 
     let change = "UPDATE runtime.audit_entries SET actor = 'user:mallory' WHERE sequence = 7";
     sqlx::query(change).execute(&mut *conn).await.expect_err("entries are append-only");
-    // A change is found even if somebody disabled the trigger.
+    // Verification finds a change even if the trigger was disabled.
     sqlx::raw_sql("ALTER TABLE runtime.audit_entries DISABLE TRIGGER audit_entries_append_only")
         .execute(&mut *conn)
         .await
@@ -44,7 +44,7 @@ async fn the_chain_stays_whole_with_concurrent_entries_and_shows_tampering() {
 }
 
 #[tokio::test]
-async fn a_chain_whose_last_entry_was_cut_off_is_broken() {
+async fn a_chain_without_its_last_entry_is_broken() {
     let service = probe::start().await;
     for _ in 0..3 {
         let mut tx = service.running.chassis().db.begin().await.expect("begin");
@@ -57,7 +57,7 @@ async fn a_chain_whose_last_entry_was_cut_off_is_broken() {
     )
     .execute(service.db.pool())
     .await
-    .expect("cut off");
+    .expect("deleted");
     let mut conn = service.db.acquire().await.expect("connection");
     assert_eq!(audit::verify(&mut conn).await.expect("verified"), Chain::Broken { sequence: 3 });
     drop(conn);
@@ -65,7 +65,7 @@ async fn a_chain_whose_last_entry_was_cut_off_is_broken() {
 }
 
 #[tokio::test]
-async fn a_person_who_is_erased_is_nobody_in_a_chain_that_stays_whole() {
+async fn after_the_erasure_of_a_person_the_chain_is_whole_and_does_not_name_the_person() {
     let service = probe::start().await;
     let user = |sub: &str| {
         Actor::User(User { sub: sub.to_owned(), email: None, email_verified: false, role: Role::Staff })

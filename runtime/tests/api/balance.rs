@@ -1,4 +1,4 @@
-//! Calls go to every address of a list, and all to the remaining addresses when one disappears.
+//! Calls go to every address of a list. When one address disappears, all calls go to the remaining addresses.
 
 use std::{collections::HashMap, sync::atomic::Ordering};
 
@@ -14,7 +14,7 @@ use levqor_runtime::{
 use crate::probe::Probe;
 
 #[tokio::test]
-async fn every_address_of_a_list_is_called_and_one_that_goes_away_is_left_out() {
+async fn every_address_of_a_list_is_called_except_one_whose_server_has_stopped() {
     let url = database::<Probe>().await;
     let (one, two) = (
         TestService::<Probe>::start_on(url.clone(), &[]).await,
@@ -22,7 +22,8 @@ async fn every_address_of_a_list_is_called_and_one_that_goes_away_is_left_out() 
     );
     let addresses = vec![Address::Fixed(one.running.addr), Address::Fixed(two.running.addr)];
     let background = Background::default();
-    let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
+    let channels =
+        Channels::secured(&HashMap::from([("notifications".to_owned(), addresses)]), &background, None);
     let client = NotificationsServiceClient::new(channels.get("notifications").expect("a channel"));
     let call = || {
         let mut client = client.clone();
@@ -37,7 +38,7 @@ async fn every_address_of_a_list_is_called_and_one_that_goes_away_is_left_out() 
     two.stop().await;
     let before = served(&one);
     for _ in 0..40 {
-        assert!(call().await, "a call that one replica did not take was not sent to the other");
+        assert!(call().await, "a call that one replica did not accept was not sent to the other replica");
     }
     assert_eq!(served(&one), before + 40);
     background.stop();

@@ -1,4 +1,4 @@
-//! A database that accepts connections and does not work: its packets are dropped, it is read-only, or its disk is full.
+//! A database that accepts connections but does not work: its packets are dropped, it is read-only, or its disk is full.
 
 use std::{
     io::{Read, Write},
@@ -27,7 +27,7 @@ use tonic_health::pb::{
 use crate::probe::{self, Probe};
 
 /// How long the gateway waits for the status of a service.
-const GATEWAYS_PATIENCE: Duration = Duration::from_secs(2);
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(2);
 
 async fn status(service: &TestService<Probe>) -> GetStatusResponse {
     let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
@@ -54,7 +54,7 @@ fn copy(mut from: impl Read, mut to: impl Write, dropping: &AtomicBool) {
 }
 
 /// A TCP proxy to the test cluster. It can drop packets silently, as a firewall does.
-fn way_to(url: &DatabaseUrl) -> (SocketAddr, Arc<AtomicBool>) {
+fn proxy_to(url: &DatabaseUrl) -> (SocketAddr, Arc<AtomicBool>) {
     let folder = url.options().get_socket().expect("the cluster listens on a socket");
     let socket = folder.join(".s.PGSQL.5432");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -85,9 +85,9 @@ fn way_to(url: &DatabaseUrl) -> (SocketAddr, Arc<AtomicBool>) {
 async fn while_packets_to_the_database_are_dropped_the_status_names_it_in_time() {
     let url = database::<Probe>().await;
     let name = url.options().get_database().expect("a name").to_owned();
-    let (way, dropping) = way_to(&url);
+    let (proxy, dropping) = proxy_to(&url);
     let through: DatabaseUrl =
-        format!("postgres://levqor@{way}/{name}?sslmode=disable").parse().expect("a URL");
+        format!("postgres://levqor@{proxy}/{name}?sslmode=disable").parse().expect("a URL");
     let service = TestService::<Probe>::start_on(through, &[]).await;
     service.running.ready().await;
     assert!(status(&service).await.ready);
@@ -95,7 +95,7 @@ async fn while_packets_to_the_database_are_dropped_the_status_names_it_in_time()
     eventually("the status names the database", || async {
         let begun = Instant::now();
         let status = status(&service).await;
-        assert!(begun.elapsed() < GATEWAYS_PATIENCE, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < GATEWAY_TIMEOUT, "{:?}", begun.elapsed());
         (!status.ready && !check(&status, "database").ok).then_some(())
     })
     .await;
@@ -104,7 +104,7 @@ async fn while_packets_to_the_database_are_dropped_the_status_names_it_in_time()
     for _ in 0..20 {
         let begun = Instant::now();
         let status = status(&service).await;
-        assert!(begun.elapsed() < GATEWAYS_PATIENCE, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < GATEWAY_TIMEOUT, "{:?}", begun.elapsed());
         assert!(!check(&status, "database").ok, "{:?}", status.checks);
     }
     dropping.store(false, Ordering::SeqCst);
@@ -125,13 +125,17 @@ async fn set(service: &TestService<Probe>, setting: &str) {
 }
 
 #[tokio::test]
-async fn a_database_that_takes_no_writes_is_not_ready_and_the_reason_is_told() {
+async fn a_service_whose_database_accepts_no_writes_is_not_ready_and_shows_the_reason() {
     for (setting, undo, reason) in [
-        ("SET default_transaction_read_only = on", "RESET default_transaction_read_only", "only takes reads"),
+        (
+            "SET default_transaction_read_only = on",
+            "RESET default_transaction_read_only",
+            "only accepts reads",
+        ),
         ("SET temp_file_limit = 64", "RESET temp_file_limit", "has no room"),
     ] {
         let service = probe::start().await;
-        eventually("writes are taken", || async {
+        eventually("writes are accepted", || async {
             check(&status(&service).await, "database_writes").ok.then_some(())
         })
         .await;

@@ -12,9 +12,9 @@ use tracing::Level;
 use crate::probe::{self, Probe, client, effects, in_transaction, mail, send};
 
 #[tokio::test]
-async fn a_change_runs_to_its_end_when_the_client_disconnects() {
+async fn a_change_is_completed_after_the_client_disconnects() {
     let service = probe::start().await;
-    hang_up_half_way(&service).await;
+    disconnect_half_way(&service).await;
     assert_eq!(effects(&service).await, Vec::<String>::new(), "nothing is committed half way");
     service.running.service.open_gate();
     eventually("both halves", || async { (effects(&service).await == ["a:begun", "a:done"]).then_some(()) })
@@ -27,7 +27,7 @@ async fn a_change_runs_to_its_end_when_the_client_disconnects() {
 async fn a_change_that_fails_after_the_client_disconnected_is_logged() {
     let (log, _guard) = Log::start(Level::WARN);
     let service = probe::start().await;
-    hang_up_half_way(&service).await;
+    disconnect_half_way(&service).await;
     eventually("its server alone is in a transaction", || async {
         let servers: Vec<i32> = sqlx::query_scalar(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'",
@@ -79,8 +79,8 @@ async fn begin_may_be_dropped_at_any_time() {
     let db = service.running.chassis().db.clone();
     for round in 0..200_u64 {
         // Each call is dropped at a different point.
-        let patience = Duration::from_micros(round * 7);
-        if let Ok(tx) = tokio::time::timeout(patience, db.begin()).await {
+        let limit = Duration::from_micros(round * 7);
+        if let Ok(tx) = tokio::time::timeout(limit, db.begin()).await {
             drop(tx);
         }
     }
@@ -89,7 +89,7 @@ async fn begin_may_be_dropped_at_any_time() {
 }
 
 /// Makes a call that changes something, and disconnects when its handler has done half of the work. The gate stays closed.
-async fn hang_up_half_way(service: &TestService<Probe>) {
+async fn disconnect_half_way(service: &TestService<Probe>) {
     let probe = &service.running.service;
     probe.close_gate();
     let mut caller = mail(service);
@@ -99,7 +99,7 @@ async fn hang_up_half_way(service: &TestService<Probe>) {
     })
     .await;
     call.abort();
-    assert!(call.await.expect_err("hung up").is_cancelled());
+    assert!(call.await.expect_err("aborted").is_cancelled());
 }
 
 /// Well before PostgreSQL itself would end an idle transaction, after 30 s.

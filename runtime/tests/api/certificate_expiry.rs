@@ -22,7 +22,7 @@ async fn line(files: &CertificateFiles) -> Line {
 }
 
 #[tokio::test]
-async fn the_doctor_reads_the_end_from_the_file_and_the_first_end_of_several_counts() {
+async fn the_doctor_reads_the_expiry_from_the_file_and_uses_the_first_expiry_of_several() {
     let authority = Authority::create();
     let files = authority.files(NAME);
     let valid = line(&files).await;
@@ -41,7 +41,7 @@ async fn the_doctor_reads_the_end_from_the_file_and_the_first_end_of_several_cou
         assert_eq!(finding.evidence, format!("expired at {time}: renew it"));
     }
 
-    // The handshake passes on a certificate that this process cannot read, so the file is not refused.
+    // The handshake only sends the other certificates, so an unreadable one is no reason to refuse the file.
     let unreadable = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
     let own = authority.certify(NAME);
     let chain = Signed { certificate: format!("{}{unreadable}", own.certificate), key: own.key };
@@ -50,7 +50,7 @@ async fn the_doctor_reads_the_end_from_the_file_and_the_first_end_of_several_cou
 }
 
 #[tokio::test]
-async fn a_certificate_with_a_short_life_is_late_when_a_third_of_it_is_left() {
+async fn a_certificate_with_a_short_life_gets_a_warning_in_the_last_third_of_its_life() {
     let authority = Authority::create();
     let files = authority.files(NAME);
     let today = Clock::default().now().date_naive();
@@ -62,7 +62,7 @@ async fn a_certificate_with_a_short_life_is_late_when_a_third_of_it_is_left() {
     }
 }
 
-/// The time that is shown, in seconds since 1970: of the `expiry`, or of the `renewal`.
+/// The exported time of the `expiry` or of the `renewal`, in seconds since 1970.
 fn shown(metrics: &Metrics, what: &str) -> f64 {
     let page = metrics::render(std::slice::from_ref(metrics), Format::accepted("text/plain"));
     let is_it = |line: &&str| {
@@ -86,7 +86,7 @@ async fn the_metrics_are_of_the_certificate_in_use_and_follow_a_renewal() {
     };
     assert!(is_shown("expiry", "4000-01-01T00:00:00Z"));
     files.write(&authority.sign(&[DNS], 3000), authority.certificate());
-    eventually("the renewed one is in use", || async {
+    eventually("the renewed certificate is in use", || async {
         is_shown("expiry", "3000-01-01T00:00:00Z").then_some(())
     })
     .await;

@@ -1,4 +1,5 @@
-//! Deferred calls: made after the commit, taken over from killed workers, never settled by a worker that lost its lease.
+//! Deferred calls are made after the commit. Another worker takes over the calls of a killed one. A worker that lost its lease settles no
+//! call.
 
 mod targets;
 
@@ -36,7 +37,7 @@ async fn settled(service: &TestService<Probe>, key: &str) {
 }
 
 #[tokio::test]
-async fn a_call_is_made_after_the_commit_and_only_then() {
+async fn a_call_is_made_only_after_the_commit() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     defer(&mut tx, &DeliverMessageRequest { message_id: "lost".to_owned() }, "rolled-back")
@@ -50,15 +51,15 @@ async fn a_call_is_made_after_the_commit_and_only_then() {
 }
 
 #[tokio::test]
-async fn the_work_of_a_killed_worker_is_claimed_again_within_a_minute() {
+async fn another_worker_takes_over_the_calls_of_a_killed_worker_within_a_minute() {
     let url = database::<Probe>().await;
     let killed = TestService::<Probe>::start_on(url.clone(), &[]).await;
     killed.running.service.close_gate();
-    // As many calls as the first worker makes at once, so that it takes none of them a second time.
+    // The number of calls that the first worker makes concurrently, so that it claims no call a second time.
     backlog(&killed, "orphan", MOST).await;
-    let at_it = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == MOST).then_some(()) };
-    eventually("the first worker is at all of them", at_it).await;
-    // From here on the first worker never returns: its handlers wait for ever, and its leases are not renewed.
+    let all_wait = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == MOST).then_some(()) };
+    eventually("the first worker makes all calls", all_wait).await;
+    // From here on the handlers of the first worker wait, and its leases are not renewed.
     let other = TestService::<Probe>::start_on(url, &[]).await;
     other.running.ready().await;
     other.advance(TimeDelta::seconds(15)).await;
@@ -78,7 +79,7 @@ async fn the_work_of_a_killed_worker_is_claimed_again_within_a_minute() {
 }
 
 #[tokio::test]
-async fn a_worker_that_lost_its_lease_changes_nothing() {
+async fn a_worker_that_lost_its_lease_does_not_change_the_call() {
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();
@@ -105,11 +106,11 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
     .fetch_one(db.pool())
     .await
     .expect("the row is still there");
-    assert_eq!((fence, held), (taken, true), "what the first worker settled must not show");
+    assert_eq!((fence, held), (taken, true), "the first worker must not change the call");
 }
 
 #[tokio::test]
-async fn a_call_that_is_being_made_cannot_be_replayed_and_a_replay_with_a_key_is_made_once() {
+async fn a_running_call_cannot_be_replayed_and_a_replay_with_a_key_is_made_once() {
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();
@@ -148,7 +149,7 @@ async fn a_call_that_is_being_made_cannot_be_replayed_and_a_replay_with_a_key_is
 }
 
 #[tokio::test]
-async fn a_call_whose_workers_all_ended_is_dead_after_its_tries() {
+async fn a_call_whose_workers_were_all_killed_is_dead_after_its_attempts() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     let at = tx.now().await.expect("now") + TimeDelta::hours(1);
@@ -175,7 +176,7 @@ async fn a_call_whose_workers_all_ended_is_dead_after_its_tries() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
+async fn a_call_with_a_permanent_failure_is_dead_at_once_and_can_be_replayed() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     // The probe must not make this call to itself: the access of the RPC names other services.
@@ -214,7 +215,7 @@ async fn a_call_that_is_refused_for_good_is_dead_at_once_and_can_be_replayed() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_away_is_tried_again_until_the_call_is_dead() {
+async fn a_call_to_an_unavailable_receiver_is_retried_until_it_is_dead() {
     let service = probe::start().await;
     let mut tx = service.running.chassis().db.begin().await.expect("begin");
     // No process listens at billing's address.
@@ -227,7 +228,7 @@ async fn a_receiver_that_is_away_is_tried_again_until_the_call_is_dead() {
         sqlx::query_scalar::<_, bool>(held).fetch_one(service.db.pool()).await.expect("the call")
     };
     for attempt in 1..MAX_ATTEMPTS {
-        eventually("the try is settled", || async {
+        eventually("the attempt is settled", || async {
             let (state, attempts, failure) = state().await;
             let settled = state == "WAITING" && attempts == attempt && !failure.is_empty();
             (settled && !held().await).then_some(())

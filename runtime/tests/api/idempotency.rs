@@ -1,4 +1,4 @@
-//! A call with an idempotency key is made once, however often and by whomever it is repeated.
+//! A call with an idempotency key is made once, even if it is repeated.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use tonic_types::StatusExt;
 use crate::probe::{self, effects, mail, send};
 
 #[tokio::test]
-async fn the_same_call_again_gets_the_answer_of_then() {
+async fn a_repeated_call_gets_the_stored_answer() {
     let service = probe::start().await;
     for _ in 0..3 {
         let answer = mail(&service).send_message(send("a", "k")).await.expect("answered").into_inner();
@@ -29,22 +29,20 @@ async fn the_same_call_again_gets_the_answer_of_then() {
 }
 
 #[tokio::test]
-async fn a_second_call_during_the_first_gets_retry_after() {
+async fn a_second_call_is_refused_while_the_first_call_runs() {
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();
     let mut first = mail(&service);
     let first = spawn(async move { first.send_message(send("a", "k")).await });
-    eventually("the first is at work", || async {
-        (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(())
-    })
-    .await;
+    eventually("the first call runs", || async { (probe.at_gate.load(Ordering::SeqCst) == 1).then_some(()) })
+        .await;
     let second = mail(&service).send_message(send("a", "k")).await.expect_err("in flight");
     assert_eq!((second.code(), reason(&second).as_str()), (Code::Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT"));
-    assert!(second.get_error_details().retry_info().is_some(), "it says when to come back");
+    assert!(second.get_error_details().retry_info().is_some(), "the error has the time of the retry");
     probe.open_gate();
     first.await.expect("no panic").expect("the first is answered");
-    mail(&service).send_message(send("a", "k")).await.expect("and now the second is too");
+    mail(&service).send_message(send("a", "k")).await.expect("the second call is answered");
     assert_eq!(effects(&service).await, ["a:begun", "a:done"]);
     service.stop().await;
 }
@@ -85,7 +83,7 @@ async fn a_key_is_required_where_the_proto_says_so() {
 }
 
 #[tokio::test]
-async fn answers_to_services_are_remembered_for_ninety_days() {
+async fn answers_to_services_are_stored_for_ninety_days() {
     let service = probe::start().await;
     mail(&service).send_message(send("a", "k")).await.expect("sent");
     let records = || async {
@@ -98,8 +96,9 @@ async fn answers_to_services_are_remembered_for_ninety_days() {
         service.advance(TimeDelta::days(days)).await;
         let purge = Caller::service("notifications", "notifications").request(PurgeExpiredRequest {});
         WorkServiceClient::new(service.channel()).purge_expired(purge).await.expect("purged");
-        // The schedule may be at it, too.
-        eventually("what is left", || async { (records().await == left).then_some(()) }).await;
+        // The schedule may purge at the same time.
+        eventually("the expected number of records", || async { (records().await == left).then_some(()) })
+            .await;
     }
     service.stop().await;
 }

@@ -117,7 +117,7 @@ async fn tokens_of_each_algorithm_are_verified_and_one_fetch_serves_all() {
 }
 
 #[tokio::test]
-async fn forged_tokens_are_refused_and_do_not_hammer_the_provider() {
+async fn forged_tokens_are_refused_and_cause_no_further_fetches() {
     let (ed, ec, mallory) = (Key::ed25519("ed"), Key::p256("ec"), Key::ed25519("ed"));
     let provider = Provider::start(&[&ed, &ec]).await;
     let tokens = provider.tokens(&Clock::default());
@@ -143,7 +143,7 @@ async fn forged_tokens_are_refused_and_do_not_hammer_the_provider() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_and_old_ones_outlive_an_absence_for_a_day() {
+async fn a_new_key_is_found_and_old_keys_are_valid_for_a_day_while_the_provider_is_unavailable() {
     let (old, new) = (Key::ed25519("old"), Key::ed25519("new"));
     let provider = Provider::start(&[&old]).await;
     let clock = Clock::default();
@@ -161,7 +161,7 @@ async fn a_new_key_is_found_and_old_ones_outlive_an_absence_for_a_day() {
 }
 
 #[tokio::test]
-async fn without_any_keys_tokens_cannot_be_verified_and_the_provider_is_asked_seldom() {
+async fn without_keys_tokens_cannot_be_verified_and_fetches_are_limited() {
     let key = Key::ed25519("ed");
     let provider = Provider::start(&[]).await;
     *provider.keys.lock().await = None;
@@ -190,7 +190,7 @@ fn changed(key: &Key, members: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_key_is_used_only_for_what_it_says_it_is_for() {
+async fn a_key_is_used_only_for_its_declared_use() {
     let key = Key::ed25519("ed");
     for (members, is_used) in [
         (json!({"use": "sig"}), true),
@@ -212,7 +212,7 @@ async fn a_key_is_used_only_for_what_it_says_it_is_for() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_does_not_cost_the_others() {
+async fn an_unreadable_key_does_not_affect_other_keys() {
     let key = Key::ed25519("ed");
     let strange = [
         json!({"kty": "NEW", "kid": "x"}),
@@ -225,7 +225,7 @@ async fn a_key_that_cannot_be_read_does_not_cost_the_others() {
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_name_its_key_is_tried_with_those_of_its_algorithm() {
+async fn a_token_that_does_not_name_its_key_is_tried_with_all_keys_of_its_algorithm() {
     let (first, second, ec) = (Key::ed25519("first"), Key::ed25519("second"), Key::p256("ec"));
     let mallory = Key::ed25519("mallory");
     // A set of one key, which may have no id.
@@ -243,7 +243,7 @@ async fn a_token_that_does_not_name_its_key_is_tried_with_those_of_its_algorithm
     for _ in 0..20 {
         assert!(tokens.verify(&mallory.token_of(None)).await.is_err());
     }
-    assert_eq!(provider.fetches.load(Ordering::SeqCst), 1, "forged tokens must not hammer the provider");
+    assert_eq!(provider.fetches.load(Ordering::SeqCst), 1, "forged tokens must not cause fetches");
 }
 
 #[tokio::test]

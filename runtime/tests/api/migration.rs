@@ -18,7 +18,7 @@ use tonic_health::pb::{
 use crate::probe::{Probe, mail, send};
 
 #[tokio::test]
-async fn on_an_empty_database_it_starts_and_says_why_it_is_not_ready_until_migrated() {
+async fn on_an_empty_database_a_service_starts_and_shows_why_it_is_not_ready_until_the_migration() {
     let url = empty_database().await;
     let service = TestService::<Probe>::start_on(url.clone(), &[]).await;
     let status = || async {
@@ -47,7 +47,7 @@ async fn on_an_empty_database_it_starts_and_says_why_it_is_not_ready_until_migra
 
     migrations::migrate(&url, Probe::migrator()).await.expect("migrated");
     eventually("ready without a restart", || async { status().await.ready.then_some(()) }).await;
-    eventually("health says so too", || async {
+    eventually("its health is serving, too", || async {
         let health = HealthClient::new(service.channel()).check(HealthCheckRequest::default()).await;
         health.ok().filter(|health| health.get_ref().status() == ServingStatus::Serving).map(|_| ())
     })
@@ -57,10 +57,10 @@ async fn on_an_empty_database_it_starts_and_says_why_it_is_not_ready_until_migra
 }
 
 #[tokio::test]
-async fn with_newer_migrations_it_is_ready_and_says_so() {
+async fn with_newer_migrations_a_service_is_ready_and_shows_them() {
     let service = crate::probe::start().await;
     record_newer(&service.db, "runtime.migrations").await;
-    let ahead = eventually("the status says that the database is ahead", || async {
+    let ahead = eventually("the status shows that the database is ahead", || async {
         let request = Caller::service("gateway", "notifications").request(GetStatusRequest::default());
         let status = StatusServiceClient::new(service.channel()).get_status(request).await;
         let status = status.expect("status").into_inner();
@@ -75,13 +75,13 @@ async fn with_newer_migrations_it_is_ready_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_rollback_migrates_past_what_is_newer_but_not_past_what_was_removed_or_edited() {
+async fn a_rollback_accepts_newer_migrations_but_not_removed_or_edited_ones() {
     let url = database::<Probe>().await;
     let db = connect(&url);
     for history in ["runtime.migrations", "_sqlx_migrations"] {
         record_newer(&db, history).await;
     }
-    migrations::migrate(&url, Probe::migrator()).await.expect("what a newer binary did is left alone");
+    migrations::migrate(&url, Probe::migrator()).await.expect("migrations of a newer binary are ignored");
     for history in ["runtime.migrations", "_sqlx_migrations"] {
         assert_eq!(count(&db, &format!("{history} WHERE version = 99999999999999")).await, 1, "{history}");
     }
@@ -100,11 +100,11 @@ async fn a_rollback_migrates_past_what_is_newer_but_not_past_what_was_removed_or
 async fn migrations_end_with_statistics_of_the_tables_that_have_rows_and_of_no_empty_one() {
     let url = database::<Probe>().await;
     let db = connect(&url);
-    // Too few rows for PostgreSQL to analyse the table by itself.
+    // Too few rows for autovacuum to analyse the table.
     execute(&db, "CREATE TABLE filled AS SELECT n FROM generate_series(1, 10) AS n").await;
     execute(&db, "CREATE TABLE vacant (n int)").await;
     migrations::migrate(&url, Probe::migrator()).await.expect("migrated");
-    // PostgreSQL knows how many rows a table has once it has analysed it. Before, it has -1 there.
+    // `reltuples` is -1 until PostgreSQL has analysed the table.
     assert_eq!(count(&db, "pg_class WHERE relname = 'filled' AND reltuples = 10").await, 1);
     assert_eq!(count(&db, "pg_class WHERE relname = 'vacant' AND reltuples = -1").await, 1);
 }

@@ -1,4 +1,4 @@
-//! A caller's mistake is refused as one, wherever it is found, and never counts as our error.
+//! A mistake of a caller gets an error that says so, and never counts as our error.
 
 use levqor_proto::notifications::v1::ListMessagesRequest;
 use levqor_runtime::{
@@ -11,7 +11,7 @@ use tonic_types::StatusExt;
 use crate::probe::{self, Probe, client, mail, send};
 
 #[tokio::test]
-async fn a_text_that_no_table_can_hold_is_refused_by_the_name_of_its_field() {
+async fn a_text_that_no_table_can_store_is_refused_with_the_name_of_its_field() {
     let (log, _guard) = Log::start(tracing::Level::WARN);
     let service = probe::start().await;
     let refused = mail(&service).send_message(send("a\0b", "k1")).await.expect_err("a NUL");
@@ -25,7 +25,7 @@ async fn a_text_that_no_table_can_hold_is_refused_by_the_name_of_its_field() {
 }
 
 #[tokio::test]
-async fn two_values_where_one_is_meant_are_refused() {
+async fn two_values_of_a_header_that_allows_one_are_refused() {
     let service = probe::start().await;
     let good = Caller::staff().request(ListMessagesRequest::default());
     let token = good.metadata().get("authorization").expect("a token").clone();
@@ -86,7 +86,7 @@ async fn a_request_that_cannot_be_read_is_the_callers_mistake() {
 }
 
 #[tokio::test]
-async fn refused_callers_are_counted_by_reason_and_are_one_line_of_the_log() {
+async fn refused_callers_are_counted_by_reason_and_logged_in_one_line() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
     let service = probe::start().await;
     let customer = Caller::customer("alice", "alice@example.com");

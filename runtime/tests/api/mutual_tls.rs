@@ -99,7 +99,7 @@ async fn the_mesh_calls_itself_over_tls_by_separate_calls_by_streams_and_through
     service.stop().await;
 }
 
-/// A channel of a client that trusts this authority and shows this certificate, or none.
+/// A channel of a client that trusts this authority, and shows this certificate or none.
 fn stranger(authority: &Authority, shown: Option<&Signed>, address: SocketAddr) -> Peer {
     let trusted = Certificate::from_pem(authority.certificate());
     let tls = ClientTlsConfig::new().ca_certificate(trusted).domain_name("notifications.levqor.internal");
@@ -143,7 +143,7 @@ async fn a_client_without_a_valid_certificate_of_the_mesh_is_refused_counted_and
     // An alert, and the end.
     let _ = timeout(Duration::from_secs(10), plain.read_to_end(&mut Vec::new())).await.expect("closed");
     assert_eq!(refusals(&service.running.chassis().metrics, "NOT_TLS"), 1);
-    // Whoever has a certificate still gets in.
+    // A client with a valid certificate can still connect.
     let gateway = stranger(&authority, Some(&authority.certify("gateway")), service.running.addr);
     list(gateway, &Caller::staff()).await.expect("an answer");
     service.stop().await;
@@ -161,7 +161,7 @@ async fn a_token_is_good_only_on_a_connection_of_the_service_that_it_names_and_o
     let (support, product) = (channels(2, "support"), channels(3, "product"));
 
     let (log, _hears) = Log::start(tracing::Level::INFO);
-    let told = || {
+    let warnings = || {
         let text = log.text();
         let is_it =
             |line: &&str| line.contains("callers were refused") && line.contains("CERTIFICATE_MISMATCH");
@@ -172,15 +172,15 @@ async fn a_token_is_good_only_on_a_connection_of_the_service_that_it_names_and_o
     assert_eq!((stolen.code(), reason(&stolen).as_str()), (Code::Unauthenticated, "CERTIFICATE_MISMATCH"));
     mail(&billing).send_message(send("own", "k")).await.expect("billing's token from billing");
 
-    // The product calls for itself only; a service passes on the calls of people.
+    // The product calls only for itself. A service also passes on the calls of people.
     let staff = Caller::staff();
-    assert_eq!(told(), 1, "{}", log.text());
+    assert_eq!(warnings(), 1, "{}", log.text());
     let asked = refused(list(product.get(NAME).expect("a channel"), &staff).await);
     assert_eq!(reason(&asked), "CERTIFICATE_MISMATCH");
-    assert_eq!(told(), 1, "it is told once a minute: {}", log.text());
+    assert_eq!(warnings(), 1, "it is logged once a minute: {}", log.text());
     list(support.get(NAME).expect("a channel"), &staff).await.expect("an answer");
 
-    // Each call in a tunnel is one of the tunnel's connection.
+    // Each call in a tunnel has the certificate of the tunnel's connection.
     let tunnels = |channels: &Channels| Tunnels::new(channels, NAME, &tasks).expect("tunnels");
     let caller = Caller::service("gateway", NAME);
     let opened = refused(ingest(&tunnels(&billing), &caller, "stolen").await);
@@ -209,7 +209,7 @@ async fn a_caller_accepts_only_the_service_that_it_means() {
     list(as_billing.get("billing").expect("a channel"), &Caller::staff())
         .await
         .expect_err("notifications is not billing");
-    // This one trusts another authority, although its own certificate is valid here.
+    // This caller trusts another authority, although its own certificate is valid here.
     of_gateway.write(&authority.certify("gateway"), other.certificate());
     let trusting = channels(&of_gateway, "gateway", NAME, address, &tasks);
     list(trusting.get(NAME).expect("a channel"), &Caller::staff()).await.expect_err("a foreign certificate");
@@ -252,20 +252,20 @@ async fn new_certificates_are_used_without_a_restart_at_both_ends_and_broken_one
     .await;
     let peer = || gateway.get(NAME).expect("a channel");
     eventually("the caller uses its new certificate", || async { list(peer(), &staff).await.ok() }).await;
-    eventually("in tunnels too", || async { ingest(&tunnels, &caller, "a").await.ok() }).await;
+    eventually("tunnels use it, too", || async { ingest(&tunnels, &caller, "a").await.ok() }).await;
 
     let (log, _hears) = Log::start(tracing::Level::WARN);
-    let told = || log.text().matches("the new certificates cannot be used").count();
+    let warnings = || log.text().matches("the new certificates cannot be used").count();
     files.write(&Signed { certificate: "no certificate".to_owned(), ..last }, new.certificate());
-    eventually("the broken file is noticed", || async { (told() > 0).then_some(()) }).await;
-    list(of(&new, &new), &staff).await.expect("the certificates before it stay in use");
-    assert_eq!(told(), 1, "{}", log.text());
+    eventually("the broken file is noticed", || async { (warnings() > 0).then_some(()) }).await;
+    list(of(&new, &new), &staff).await.expect("the previous certificates stay in use");
+    assert_eq!(warnings(), 1, "{}", log.text());
     tasks.stop();
     service.stop().await;
 }
 
 #[test]
-fn certificates_that_cannot_be_used_stop_the_start_and_so_does_their_absence_beyond_this_machine() {
+fn a_process_does_not_start_with_unusable_certificates_or_without_certificates_on_a_network() {
     let problems = |settings: &[(&str, &str)], is_local| {
         let env = Env::from_pairs(settings.iter().copied());
         let mut reader = Reader::new(&env);
@@ -285,17 +285,17 @@ fn certificates_that_cannot_be_used_stop_the_start_and_so_does_their_absence_bey
             "LEVQOR_MESH_TLS_CERT: is not",
         ),
     ] {
-        let said = problems(settings, true);
-        assert!(said.contains(named), "{said}");
+        let reported = problems(settings, true);
+        assert!(reported.contains(named), "{reported}");
     }
     let authority = Authority::create();
     let files = authority.files(NAME);
-    let said = |signed: Signed, authorities: &str| {
+    let reported = |signed: Signed, authorities: &str| {
         files.write(&signed, authorities);
         files.read(NAME).err().map(|problems| problems.to_string()).unwrap_or_default()
     };
     let own = || authority.certify(NAME);
-    assert_eq!(said(own(), authority.certificate()), "");
+    assert_eq!(reported(own(), authority.certificate()), "");
     let key_of_another = Signed { key: own().key, ..own() };
     for (signed, authorities, named) in [
         (authority.certify("billing"), authority.certificate(), "LEVQOR_MESH_TLS_CERT: expected"),
@@ -304,12 +304,12 @@ fn certificates_that_cannot_be_used_stop_the_start_and_so_does_their_absence_bey
         (key_of_another, authority.certificate(), "LEVQOR_MESH_TLS_KEY: expected the private key of"),
         (own(), "", "LEVQOR_MESH_TLS_CA:"),
     ] {
-        let said = said(signed, authorities);
-        assert!(said.contains(named), "{named} is missing in {said}");
+        let reported = reported(signed, authorities);
+        assert!(reported.contains(named), "{named} is missing in {reported}");
     }
 }
 
-/// Greets.
+/// Answers with a greeting.
 #[derive(Clone)]
 struct Greeting(Acceptor);
 
@@ -345,12 +345,12 @@ async fn a_client_that_is_silent_in_the_handshake_is_disconnected() {
 
 #[tokio::test]
 async fn a_client_that_is_silent_in_the_handshake_makes_room_for_others() {
-    // Its time limit alone would let it stay for much longer than this test waits.
+    // Its time limit is much longer than this test waits.
     let limits = Limits { connections: 1, head: Duration::from_mins(5), ..Limits::internal() };
     let (address, _metrics) = greeting(limits).await;
     let mut silent = TcpStream::connect(address).await.expect("a connection");
     let closed = spawn(async move { silent.read_to_end(&mut Vec::new()).await.is_ok() });
-    eventually("it is closed for another one", || async {
+    eventually("it is closed to make room", || async {
         let _other = TcpStream::connect(address).await.expect("a connection");
         closed.is_finished().then_some(())
     })

@@ -55,8 +55,8 @@ async fn the_status_has_the_last_and_the_next_slot_of_each_schedule() {
         (!schedules.is_empty() && schedules.iter().all(is_run)).then_some(schedules)
     })
     .await;
-    let told: Vec<_> = schedules.iter().map(|it| (it.name.as_str(), it.period_s, it.late)).collect();
-    assert_eq!(told, [("probe", 600, false), ("purge_expired", 3600, false)]);
+    let shown: Vec<_> = schedules.iter().map(|it| (it.name.as_str(), it.period_s, it.late)).collect();
+    assert_eq!(shown, [("probe", 600, false), ("purge_expired", 3600, false)]);
     for schedule in schedules {
         let last = schedule.last_slot_time.expect("a slot").seconds;
         assert_eq!(last % schedule.period_s, 0, "{}", schedule.name);
@@ -65,7 +65,7 @@ async fn the_status_has_the_last_and_the_next_slot_of_each_schedule() {
 }
 
 #[tokio::test]
-async fn each_grpc_service_has_a_health_of_its_name_until_the_drain_begins() {
+async fn each_grpc_service_reports_its_health_by_name_until_the_drain_begins() {
     let names = [
         "",
         "levqor.mail.v1.MailService",
@@ -96,7 +96,7 @@ async fn each_grpc_service_has_a_health_of_its_name_until_the_drain_begins() {
 }
 
 #[tokio::test]
-async fn where_errors_are_reported_a_test_is_sent_by_the_clock_and_its_arrival_remembered() {
+async fn if_error_reports_are_on_a_schedule_sends_a_test_and_its_result_is_stored() {
     let sink = Sink::start().await;
     let service = probe::start_with(&[("SENTRY_DSN", &sink.dsn())]).await;
     let test = eventually("a test has arrived", || async {
@@ -115,7 +115,7 @@ async fn where_errors_are_reported_a_test_is_sent_by_the_clock_and_its_arrival_r
 }
 
 #[tokio::test]
-async fn a_test_that_does_not_arrive_is_remembered_with_its_reason_and_tried_again() {
+async fn a_test_that_does_not_arrive_is_stored_with_its_reason_and_retried() {
     let sink = Sink::start().await;
     sink.refuse(Some(403));
     let service = probe::start_with(&[("SENTRY_DSN", &sink.dsn())]).await;
@@ -125,20 +125,20 @@ async fn a_test_that_does_not_arrive_is_remembered_with_its_reason_and_tried_aga
     assert_eq!(test.last_success_time, None);
     assert_eq!(test.failure, "the server of SENTRY_DSN answered 403 Forbidden");
     sink.refuse(None);
-    eventually("a later try arrives", || async {
-        // While a try is made, no time passes: on a slow machine its lease would run out, again and again.
+    eventually("a later attempt arrives", || async {
+        // The clock stays the same during an attempt. Otherwise, on a slow machine, every lease would expire.
         if service.count("runtime.work WHERE leased_until > runtime.now()").await == 0 {
             service.advance(chrono::TimeDelta::seconds(30)).await;
         }
         status(&service).await.error_report_test?.last_success_time
     })
     .await;
-    assert!(sink.events().len() > 1, "the refused one came too");
+    assert!(sink.events().len() > 1, "the refused report also reached the server");
     service.stop().await;
 }
 
 #[tokio::test]
-async fn where_errors_are_not_reported_nothing_is_tested() {
+async fn if_error_reports_are_off_no_test_is_sent() {
     let service = probe::start().await;
     let request = Caller::service("notifications", "notifications").request(TestErrorReportsRequest {});
     let answer = StatusServiceClient::new(service.channel()).test_error_reports(request).await;

@@ -96,7 +96,7 @@ async fn times_in_tokens_are_numbers_with_or_without_a_fraction() {
 }
 
 #[tokio::test]
-async fn a_claim_that_decides_is_refused_where_it_is_missing_or_of_another_form() {
+async fn a_token_without_a_valid_required_claim_is_refused() {
     for claims in [
         json!({"exp": "absent"}),
         json!({"exp": null}),
@@ -133,8 +133,8 @@ async fn an_optional_claim_that_cannot_be_read_is_ignored() {
         assert_eq!((user.sub.as_str(), user.role), ("alice", Role::Customer), "{claims}");
         assert!(user.email.is_none() && !user.email_verified, "{claims}");
     }
-    let told = json!({"email": "a@b.cd", "email_verified": "true", "roles": "staff"});
-    let user = user(told).await.expect("valid");
+    let readable = json!({"email": "a@b.cd", "email_verified": "true", "roles": "staff"});
+    let user = user(readable).await.expect("valid");
     assert_eq!((user.role, user.email_verified, user.email.is_some()), (Role::Staff, true, true));
 }
 
@@ -154,7 +154,7 @@ async fn a_subject_that_cannot_be_stored_or_shown_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_lives_too_long_is_refused_with_a_reason_of_its_own() {
+async fn a_token_with_a_too_long_lifetime_is_refused_with_its_own_reason() {
     const DAY: i64 = 86_400;
     const YEARS: i64 = 100 * 365 * DAY;
     for claims in [

@@ -46,7 +46,8 @@ fn event(name: &str) -> IngestResendEventRequest {
 fn tunnels(addresses: impl IntoIterator<Item = SocketAddr>) -> (Tunnels, Background) {
     let background = Background::default();
     let addresses = addresses.into_iter().map(Address::Fixed).collect();
-    let channels = Channels::new(&HashMap::from([("notifications".to_owned(), addresses)]), &background);
+    let channels =
+        Channels::secured(&HashMap::from([("notifications".to_owned(), addresses)]), &background, None);
     let tunnels = Tunnels::new(&channels, "notifications", &background).expect("tunnels");
     (tunnels, background)
 }
@@ -58,14 +59,14 @@ async fn call(tunnels: &Tunnels, caller: &Caller, name: &str) -> Result<String, 
 
 /// Waits until this number of calls wait at the gate.
 async fn at_the_gate(probe: &Probe, many: usize) {
-    eventually("they are at the gate", || async {
+    eventually("the calls are at the gate", || async {
         (probe.at_gate.load(Ordering::SeqCst) == many).then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_call_is_answered_while_one_before_it_waits() {
+async fn a_call_is_answered_while_an_earlier_call_waits() {
     let service = start().await;
     let probe = Arc::clone(&service.running.service);
     let (tunnels, background) = tunnels([service.running.addr]);
@@ -125,7 +126,7 @@ async fn a_failure_is_the_same_as_without_a_tunnel() {
 }
 
 #[tokio::test]
-async fn an_rpc_that_does_not_go_through_tunnels_is_called_without_one() {
+async fn an_rpc_without_tunnel_support_is_called_without_a_tunnel() {
     let service = start().await;
     let rpc = "levqor.notifications.v1.NotificationsService/ListMessages".to_owned();
     let sent = tokio_stream::iter([TunnelRequest { number: 7, rpc, ..Default::default() }]);
@@ -156,7 +157,7 @@ async fn without_tunnels(request: axum::extract::Request) -> axum::response::Res
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_know_tunnels_is_called_without_one() {
+async fn a_service_without_tunnel_support_is_called_without_a_tunnel() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, app) = (CancellationToken::new(), axum::Router::new().fallback(without_tunnels));
@@ -235,13 +236,13 @@ async fn calls_whose_callers_disconnected_before_they_were_sent_are_not_made() {
     assert_eq!(call(&tunnels, &gateway(), "last").await.expect("an answer"), "last");
     let done = effects(&service).await;
     let large = done.iter().filter(|effect| effect.starts_with("large")).count();
-    assert!(large < LARGE / 2, "{large} of {LARGE} calls were made for nobody");
+    assert!(large < LARGE / 2, "{large} of {LARGE} calls were made without a waiting caller");
     background.stop();
     service.stop().await;
 }
 
 #[tokio::test]
-async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
+async fn no_call_is_lost_when_a_server_stops_or_does_not_exist() {
     let url = database::<Probe>().await;
     let (one, two) = (
         TestService::<Probe>::start_on(url.clone(), &[]).await,
@@ -284,7 +285,7 @@ async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
     while !drain.is_finished() {
         round += 1;
         for answer in calls(round).await {
-            answer.expect("one of them answers");
+            answer.expect("a server answers");
         }
         if round == 5 {
             first.open_gate();
@@ -293,14 +294,14 @@ async fn no_call_is_lost_when_one_of_two_servers_stops_or_is_not_there() {
     }
     drain.await.expect("drained");
     for waiting in waiting {
-        waiting.await.expect("no panic").expect("what was taken is answered");
+        waiting.await.expect("no panic").expect("an accepted call is answered");
     }
     background.stop();
     one.stop().await;
     drop(silent);
 }
 
-/// A proxy before an address. It cuts the connections when the test says so.
+/// A proxy for an address. It closes the connections after a signal.
 async fn cutting(before: SocketAddr) -> (SocketAddr, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -1,4 +1,4 @@
-//! A service whose machine does not answer at all is UNAVAILABLE, which callers handle.
+//! If the machine of a service does not answer, calls fail with UNAVAILABLE, which callers handle.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use tokio::{
 use tonic::Code;
 
 #[tokio::test]
-async fn a_connection_that_is_never_accepted_is_a_service_that_is_unavailable() {
+async fn a_service_that_never_accepts_the_connection_is_unavailable() {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
     let listener = socket.listen(1).expect("it listens");
@@ -33,7 +33,7 @@ async fn a_connection_that_is_never_accepted_is_a_service_that_is_unavailable() 
     }
     let background = Background::default();
     let addresses = HashMap::from([("notifications".to_owned(), vec![Address::Fixed(address)])]);
-    let channels = Channels::new(&addresses, &background);
+    let channels = Channels::secured(&addresses, &background, None);
     let mut client = NotificationsServiceClient::new(channels.get("notifications").expect("a channel"));
     let answer = client.list_messages(Caller::staff().request(ListMessagesRequest::default())).await;
     assert_eq!(answer.expect_err("no answer").code(), Code::Unavailable);

@@ -32,38 +32,39 @@ pub(super) async fn backlog(service: &TestService<Probe>, name: &str, calls: usi
     tx.commit().await.expect("commit");
 }
 
-async fn made(service: &TestService<Probe>, calls: usize) {
-    eventually("all are made", || async { (effects(service).await.len() == calls).then_some(()) }).await;
+async fn wait_for_effects(service: &TestService<Probe>, calls: usize) {
+    eventually("all calls are made", || async { (effects(service).await.len() == calls).then_some(()) })
+        .await;
 }
 
 #[tokio::test]
 async fn a_backlog_of_calls_to_one_target_is_made_without_waiting_for_the_next_poll() {
     let service = probe::start().await;
     backlog(&service, "backlog", 200).await;
-    made(&service, 200).await;
+    wait_for_effects(&service, 200).await;
     let most = service.running.service.most_delivering.load(Ordering::SeqCst);
     assert!((1..=MOST).contains(&most), "{most} at once");
     service.stop().await;
 }
 
 #[tokio::test]
-async fn a_target_that_hangs_delays_no_other_and_is_called_again_once_it_answers() {
+async fn a_target_that_hangs_does_not_delay_other_targets_and_is_called_again_when_it_answers() {
     let service = probe::start().await;
     let probe = &service.running.service;
     probe.close_gate();
     backlog(&service, "hanging", 80).await;
     let full = || async { (probe.at_gate.load(Ordering::SeqCst) >= MOST).then_some(()) };
-    eventually("the target has all that it is given", full).await;
-    others_go_on(&service).await;
+    eventually("the target has no free permit", full).await;
+    call_another_target(&service).await;
     assert_eq!(probe.at_gate.load(Ordering::SeqCst), MOST, "calls that hang");
     probe.open_gate();
-    made(&service, 80).await;
+    wait_for_effects(&service, 80).await;
     assert_eq!(probe.most_delivering.load(Ordering::SeqCst), MOST);
     service.stop().await;
 }
 
-/// Calls to another target in the same process are made one after the other.
-async fn others_go_on(service: &TestService<Probe>) {
+/// Makes calls to another target in the same process, one after the other.
+async fn call_another_target(service: &TestService<Probe>) {
     for n in 0..20 {
         let (key, mut tx) =
             (format!("other-{n}"), service.running.chassis().db.begin().await.expect("begin"));
@@ -74,7 +75,7 @@ async fn others_go_on(service: &TestService<Probe>) {
 }
 
 #[tokio::test]
-async fn if_all_targets_but_one_hang_calls_to_that_one_continue() {
+async fn if_all_other_targets_hang_calls_to_one_target_continue() {
     // Billing accepts connections and does nothing more.
     let billing = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = billing.local_addr().expect("an address").to_string();
@@ -89,18 +90,18 @@ async fn if_all_targets_but_one_hang_calls_to_that_one_continue() {
     tx.commit().await.expect("commit");
     for target in ["levqor.notifications.v1", "levqor.billing.v1"] {
         let held = "SELECT count(*) FROM runtime.work WHERE target = $1 AND leased_until > runtime.now()";
-        eventually("the target has all that it is given", || async {
+        eventually("the target has no free permit", || async {
             let held = sqlx::query_scalar::<_, i64>(held).bind(target).fetch_one(service.db.pool()).await;
             (held.expect("a count") == i64::try_from(MOST).expect("a few")).then_some(())
         })
         .await;
     }
     let begun = Instant::now();
-    others_go_on(&service).await;
-    // A call that hangs is given up after 30 seconds.
+    call_another_target(&service).await;
+    // A call that hangs times out after 30 seconds.
     assert!(
         begun.elapsed() < Duration::from_secs(20),
-        "they waited for those that hang: {:?}",
+        "the calls waited for the targets that hang: {:?}",
         begun.elapsed()
     );
     probe.open_gate();
