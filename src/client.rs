@@ -43,7 +43,7 @@ impl Client {
                 (run.url, whose)
             }
         };
-        // The check comes before the token: if the address is wrong, a missing token is not the real problem.
+        // The check precedes the token: if the address is wrong, a missing token is not the real problem.
         greet(&url).await.map_err(|reason| anyhow!("{whose}: {reason}"))?;
         Self::at(url, token::operator(env, role)?)
     }

@@ -1,4 +1,4 @@
-//! Tests of metrics, dashboards and alerts: an engineer on call can rely on what the mesh shows.
+//! Tests of metrics, dashboards and alerts: an engineer on call can rely on them.
 
 mod catalogue;
 mod collector;

@@ -106,7 +106,7 @@ impl Stage {
     }
 
     /// Moves the mesh's time to where every event is due, 40 s at least, unless some work is due or worked on: on a slow machine a
-    /// lease would run out, again and again. `moved` is when it did so last, and how often Stripe was asked before. If nobody asked
+    /// lease would run out, again and again. `moved` is when it did so last, and how often Stripe was asked before. If billing did not ask
     /// Stripe since, the circuit is open. Its pause passes in the machine's time, and events would only use up their attempts in it.
     async fn let_time_pass(&self, moved: &Cell<(Instant, usize)>) {
         let asked = self.stripe.world().requests().len();
@@ -217,7 +217,7 @@ async fn thin_events_and_their_snapshot_twins_end_the_same() {
     Box::pin(stage.finish()).await;
 }
 
-/// With and without a key, since without one the body itself is read. With a key, the body only names what is fetched, so the oldest
+/// With and without a key, since without one the body itself is read. With a key, the body only names the object to fetch, so the oldest
 /// and the newest version are enough beside those that the shuffled cases draw.
 #[tokio::test]
 async fn every_version_of_stripes_api_reads_to_the_same_rows() {

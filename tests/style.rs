@@ -403,7 +403,7 @@ fn dependencies_run_one_way_and_no_name_says_nothing() {
     }
     for service in names() {
         for dependency in own(&format!("services/{service}")) {
-            // Every service may send mail and call what the chassis hosts; `levqor.mail.v1` is the package for mail.
+            // Every service may send mail and call the RPCs that the chassis hosts; `levqor.mail.v1` is the package for mail.
             let may = ["levqor-runtime", "levqor-proto-base", "levqor-proto-mail", "levqor-proto-runtime"]
                 .contains(&dependency.as_str())
                 || dependency == format!("levqor-proto-{service}")

@@ -33,7 +33,7 @@ fn parse(text: &str) -> Option<String> {
     id::is_idempotency_key(&key).then_some(key)
 }
 
-/// The inside of a string of RFC 9651, 3.3.3: a backslash may stand only before a quote or another backslash.
+/// The inside of a string of RFC 9651, 3.3.3: a backslash is allowed only before a quote or another backslash.
 fn unquote(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();

@@ -110,7 +110,7 @@ pub struct Method {
     pub rate: RateClass,
     /// Whether its answer is an HTML page for a person.
     pub page: bool,
-    /// Whether it is told the network and the program of the caller, because it keeps evidence.
+    /// Whether it gets the network and the program of the caller, because it stores evidence.
     pub client_evidence: bool,
     /// Whether its answer holds personal data.
     pub shows_personal_data: bool,

@@ -1,4 +1,4 @@
-//! The capabilities of a process: what is on, what is off, and why.
+//! The capabilities of a process: which are on, which are off, and why.
 
 use chrono::{DateTime, Utc};
 use levqor_proto_runtime::v1::capability;

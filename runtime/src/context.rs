@@ -16,7 +16,7 @@ use crate::{access::Method, email::Email};
 pub enum Scope {
     /// All rows: staff, admins and services.
     All,
-    /// Rows of one person: theirs by `sub`, or nobody's yet with their verified address.
+    /// Rows of one person: rows with their `sub`, and rows without an owner that have their verified address.
     Own {
         sub: String,
         /// The address, only if it is verified and may claim.
@@ -53,7 +53,7 @@ pub const CLIENT_PROGRAM: &str = "levqor-client-program";
 /// The signal of Global Privacy Control.
 pub const PRIVACY_SIGNAL: &str = "sec-gpc";
 
-/// What the gateway says about the caller, to RPCs that keep evidence.
+/// The gateway's facts about the caller, for RPCs that store evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Client {
     /// The network of the caller: the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address.
@@ -83,7 +83,7 @@ impl Client {
 pub struct Ctx {
     /// Who is calling.
     pub actor: Actor,
-    /// The verified token of a person who calls. A call to another service that carries it has that person's rights, and no more.
+    /// The verified token of a person who calls. A call to another service that carries it has exactly that person's rights.
     pub user_token: Option<SecretString>,
     /// The request's name in logs and answers.
     pub request_id: String,
@@ -92,7 +92,7 @@ pub struct Ctx {
     /// When the caller stops waiting.
     pub deadline: Instant,
     pub method: &'static Method,
-    /// What the gateway says about the caller. Empty for an RPC that keeps no evidence.
+    /// The gateway's facts about the caller. Empty for an RPC that stores no evidence.
     pub client: Client,
 }
 

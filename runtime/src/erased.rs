@@ -12,7 +12,7 @@ use crate::{
     service::Service,
 };
 
-/// Completes an erasure that has nothing left to do: its service is told, and the audit chain has it. A second call does nothing.
+/// Completes an erasure without remaining rows: reports it to its service, and adds it to the audit chain. A second call does nothing.
 ///
 /// `recorded`: when it was recorded, if a restore undid it. What the person did since then is not part of it.
 pub(crate) async fn finish<S: Service>(

@@ -126,7 +126,7 @@ impl ErrorCode {
 pub struct Violation {
     /// The field's path in the request, `content.name`.
     pub field: String,
-    /// What the field must hold, in words.
+    /// The expected content of the field, in words.
     pub description: String,
 }
 
@@ -200,7 +200,7 @@ impl Violations {
         self.0.push(Violation { field: field.to_owned(), description: description.into() });
     }
 
-    /// Parses a field, or adds a violation that says what was expected.
+    /// Parses a field, or adds a violation that names the expected form.
     pub fn parse<T: FromStr>(&mut self, field: &str, value: &str, expected: &str) -> Option<T> {
         let parsed = value.parse().ok();
         if parsed.is_none() {

@@ -42,7 +42,7 @@ impl Measurement {
     }
 }
 
-/// What the probes of the database found.
+/// The results of the probes of the database.
 #[derive(Debug, Default)]
 struct Probes {
     measured: Option<Measurement>,
@@ -52,7 +52,7 @@ struct Probes {
     standing: Option<(bool, DateTime<Utc>)>,
 }
 
-/// The readiness of the service: its tables exist, nobody is in them who was erased, and it is not draining.
+/// The readiness of the service: its tables exist, they have no rows of erased people, and it is not draining.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
     probes: Arc<Mutex<Probes>>,
@@ -78,7 +78,7 @@ impl Readiness {
         self.uncompared.store(true, Ordering::Release);
     }
 
-    /// Notes that nobody is in the database who was erased.
+    /// Notes that the database has no rows of erased people.
     pub(crate) fn set_compared(&self) {
         self.uncompared.store(false, Ordering::Release);
     }

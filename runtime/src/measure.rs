@@ -39,7 +39,7 @@ impl<S: Service> Measurer<S> {
         Self { service, chassis, url, schedules, conn: None }
     }
 
-    /// Measures until told to stop.
+    /// Measures until the shutdown.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             self.measure().await;

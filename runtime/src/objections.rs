@@ -13,7 +13,7 @@ use crate::{
 };
 
 wire_enum! {
-    /// What a person can object to.
+    /// The uses that a person can object to.
     pub enum ObjectionScope: wire::ObjectionScope {
         /// Advertising.
         Marketing = "MARKETING",
@@ -32,7 +32,7 @@ pub struct ObjectionChange {
     pub subs: Vec<String>,
     /// The addresses of the person.
     pub emails: Vec<Email>,
-    /// What the person objects to.
+    /// The uses that the person objects to.
     pub scope: ObjectionScope,
     /// Whether the objection is in force from now on.
     pub stands: bool,

@@ -76,7 +76,7 @@ pub struct Arrival {
     pub from: IpAddr,
     /// Whether it uses one of the connections that are reserved for health checks.
     pub reserved: bool,
-    /// The process of the mesh that its certificate names. `None` on a port that asks for no certificate.
+    /// The process of the mesh that its certificate names. `None` on a port that requires no certificate.
     pub peer: Option<PeerName>,
 }
 

@@ -1,5 +1,5 @@
 //! The personal data of one person: which tables hold it, and how a service exports, counts and erases it. All services share this code.
-//! It reads what the tables and columns declare in their comments (`docs/ARCHITECTURE.md`, "Personal data").
+//! It reads the declarations in the comments of tables and columns (`docs/ARCHITECTURE.md`, "Personal data").
 
 mod catalogue;
 mod declaration;

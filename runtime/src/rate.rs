@@ -39,7 +39,7 @@ pub struct Rate {
 pub struct NotARate;
 
 impl Rate {
-    /// What a setting with a rate must hold.
+    /// The expected form of a setting with a rate.
     pub const EXPECTED: &'static str =
         "requests and seconds, such as 300/60s; at most 1000000 requests and 86400 s";
 

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// How long a look at one person may take.
 const PATIENCE_OF_ONE: Duration = Duration::from_secs(5);
 
-/// Why nobody knows which erasures are recorded. It may pass.
+/// Why the recorded erasures are not known. This may be temporary.
 #[derive(Debug, thiserror::Error)]
 pub enum NotShown {
     /// The ledger was not shown.

@@ -1,4 +1,4 @@
-//! Reads the fields of a request. A field that cannot be read gives a violation that says what was expected.
+//! Reads the fields of a request. A field that cannot be read gives a violation that names the expected form.
 
 use std::str::FromStr;
 

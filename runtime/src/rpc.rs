@@ -40,7 +40,7 @@ pub trait State: Send + Sync + 'static {
 
 /// A handler: an async function of the service's state, the call's context and the request.
 pub trait Handler<'a, S: 'a, Req, Res, E>: FnOnce(&'a S, Ctx, Req) -> Self::Future {
-    /// What it returns.
+    /// Its response.
     type Future: Future<Output = Result<Res, E>> + Send + 'a;
 }
 

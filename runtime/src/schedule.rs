@@ -107,7 +107,7 @@ impl Schedule {
     }
 }
 
-/// Runs schedules until told to stop.
+/// Runs schedules until the shutdown.
 pub async fn run(db: Db, schedules: Vec<Schedule>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let looked = tokio::time::timeout(LOOK_TIMEOUT, look(&db, &schedules)).await;

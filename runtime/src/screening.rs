@@ -29,7 +29,7 @@ pub enum Screened {
 /// A notice to operators about a text that was accepted with a warning. It names no person.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// What the notice is about.
+    /// The reference of the notice.
     pub about: String,
     /// Its text.
     pub text: String,

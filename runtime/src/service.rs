@@ -106,7 +106,7 @@ pub trait Service: State + Sized {
     fn still_wanted(&self, _subject: &str) -> impl Future<Output = Result<Wanted, GuardError>> + Send {
         std::future::ready(Err(GuardError::UnknownSubject))
     }
-    /// Its lines of a report for operators: one fact a line, and nobody is named. The chassis adds what needs a person.
+    /// Its lines of a report for operators: one fact a line, without personal data. The chassis adds the work that needs a person.
     fn digest(
         &self,
         _conn: &mut PgConnection,

@@ -13,7 +13,7 @@ use tokio_util::{
 };
 use tracing::{Instrument, Span};
 
-/// How long work may continue when nobody waits for it: longer than any deadline, so it waits for a server that disappeared.
+/// How long work may continue without a waiting caller: longer than any deadline, so it waits for a server that disappeared.
 const AT_MOST: Duration = Duration::from_mins(5);
 
 /// Tasks that the drain waits for. No other code spawns tasks.

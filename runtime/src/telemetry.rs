@@ -224,7 +224,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> TelemetryGuard {
     let _ = OUTLETS.set(Arc::clone(&outlets));
     install(config, &provider, &sinks);
     for ignored in &config.ignored {
-        // Logs what was expected, never the given value.
+        // Logs the expected form, never the given value.
         tracing::warn!(
             setting = ignored.setting,
             failure = ignored.expected,

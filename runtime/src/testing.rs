@@ -1,5 +1,5 @@
 //! The test kit: a PostgreSQL cluster of its own per test binary, a database per test cloned from a migrated
-//! template, a service on a port of its own, the callers, and what a refused call says.
+//! template, a service on a port of its own, the callers, and the details of a refused call.
 #![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
 mod authority;
@@ -56,7 +56,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check:
     }
 }
 
-/// Whether a text has this word. In the middle of an id or a token, a short word may stand by chance: that does not count.
+/// Whether a text has this word. In the middle of an id or a token, a short word may occur by chance: that does not count.
 #[must_use]
 pub fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric()).any(|it| it == word)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a call gets that names no deadline.
+/// The deadline of a call that names none.
 pub const DEFAULT: Duration = Duration::from_secs(15);
 /// The most that a call can ask for.
 pub const MOST: Duration = Duration::from_mins(1);

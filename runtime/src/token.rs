@@ -25,7 +25,7 @@ const SERVICE_TYP: &str = "levqor-service+jwt";
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
 service_error! {
-    /// Why a token is not accepted. The texts contain only what a client may see.
+    /// Why a token is not accepted. The texts contain only facts that a client may see.
     #[derive(Debug, thiserror::Error)]
     pub enum TokenError {
         /// It is not a token, its key is not trusted, or it is for another audience.

@@ -19,7 +19,7 @@ pub fn commit() -> &'static str {
     COMMIT.get().copied().unwrap_or_default()
 }
 
-/// A fingerprint of encoded descriptor sets: processes with the same fingerprint speak the same contract.
+/// A fingerprint of encoded descriptor sets: processes with the same fingerprint have the same contract.
 #[must_use]
 pub fn protocol(descriptors: &[&[u8]]) -> String {
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);

@@ -22,7 +22,7 @@ pub trait WireEnum: Copy + 'static {
     fn wire_name(self) -> &'static str;
 }
 
-/// Declares a domain enum with its database names. After a colon stands the proto enum that has the same variants and
+/// Declares a domain enum with its database names. A colon is followed by the proto enum that has the same variants and
 /// `Unspecified`. A variant that exists in only one of the two does not compile.
 ///
 /// The enum gets `ALL`, `as_str`, `FromStr`, `WireEnum`, and `From` into the wire enum and into its number.

@@ -64,7 +64,7 @@ pub trait Source: Send + Sync + 'static {
     fn process(&self, item: Self::Item) -> impl Future<Output = ()> + Send;
 }
 
-/// Works until told to stop, then finishes the work in progress.
+/// Works until the shutdown, then finishes the work in progress.
 pub async fn run<S: Source>(source: Arc<S>, tasks: Tasks, stop: CancellationToken) {
     let permits = Arc::new(Semaphore::new(source.concurrency()));
     let wake = source.wake();

@@ -45,7 +45,7 @@ impl Person {
         Self::new(&mark, &mark, &format!("{mark}@example.com"), format!("203.0.113.{}", 100 + n))
     }
 
-    /// People whose addresses have characters that patterns, escapes and comparisons may misread. Beside each stands somebody whose
+    /// People whose addresses have characters that patterns, escapes and comparisons may misread. Each has a second person whose
     /// address such a misreading would find, and whose ids differ by the case of one letter.
     pub(crate) fn pairs() -> Vec<(Self, Self)> {
         let pairs = [

@@ -1,4 +1,4 @@
-//! The commands that call a mesh: they report a wrong address at once, wait for a mesh that is starting, mail nobody who did not
+//! The commands that call a mesh: they report a wrong address at once, wait for a mesh that is starting, send no mail to people who did not
 //! ask for it, and show everything that waits for a person.
 
 use std::{

@@ -46,7 +46,7 @@ impl Post {
         self.fake.accepted()
     }
 
-    /// What it does with the next mails.
+    /// Its reactions to the next mails.
     pub(crate) fn next(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         self.fake.next(behaviours);
     }

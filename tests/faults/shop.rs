@@ -163,7 +163,7 @@ impl Shop {
         world.of_kind("refund").map(|refund| refund["amount"].as_i64().expect("an amount")).collect()
     }
 
-    /// What a label of ours holds in the metadata of all objects of a kind, where they have it.
+    /// The values of a label of ours in the metadata of all objects of a kind that have it.
     pub(crate) fn labels(&self, kind: &str, label: &str) -> Vec<String> {
         let world = self.stripe.world();
         let labels = world.of_kind(kind).filter_map(|object| object["metadata"][label].as_str());

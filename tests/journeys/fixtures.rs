@@ -1,4 +1,4 @@
-//! What the descriptor of an RPC does not say, and the journeys need: how to make a row of a list, and which fields a request needs
+//! The facts that the journeys need and that the descriptor of an RPC lacks: how to make a row of a list, and which fields a request needs
 //! beside the ids in its path. It is in `services/<service>/tests/api/<rpc>.json`, beside the test of the RPC. Most RPCs need none.
 
 use std::{fs, path::Path};

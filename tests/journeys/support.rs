@@ -29,7 +29,7 @@ async fn a_question_is_answered_and_a_person_solves_the_rest_by_mail() {
     let mesh = Mesh::start_with(&settings).await;
     let (ada, staff) = (mesh.customer("ada"), mesh.staff());
 
-    // A price comes from billing, and its source is an article that everybody can read. Support waits less than a second for billing.
+    // A price is billing's, and the quoted article is public. Support waits less than a second for billing.
     eventually("support knows the prices", || async {
         (mesh.anon().get("/v1/articles/plan-growth").await.status == 200).then_some(())
     })

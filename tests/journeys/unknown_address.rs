@@ -23,7 +23,7 @@ const TRIES: usize = 200;
 /// How much the medians may differ.
 const MOST: Duration = Duration::from_millis(2);
 
-/// Keeps everybody from reading the tables of a database, but for these and the chassis' own. It ends with `ROLLBACK`.
+/// Makes all tables of a database unreadable, except these and the chassis' own. It ends with `ROLLBACK`.
 async fn lock(db: &Db, but: &[&str]) -> Conn {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables

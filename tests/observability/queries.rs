@@ -1,4 +1,4 @@
-//! Reads a query for Prometheus and finds parts that can never have a result: metrics and labels that nobody exports, values that
+//! Reads a query for Prometheus and finds parts that can never have a result: metrics and labels that no process exports, values that
 //! never occur, and sides of an operator that share no labels.
 
 use std::collections::BTreeSet;
@@ -144,7 +144,7 @@ pub(crate) fn selectors(expr: &Expr) -> Vec<&VectorSelector> {
     }
 }
 
-/// What a matcher wants, one by one: of `a|b/(c|d)` these are `a`, `b/c` and `b/d`. Of one that is negated, what it does not
+/// The values of a matcher, one by one: of `a|b/(c|d)` these are `a`, `b/c` and `b/d`. Of one that is negated, what it does not
 /// want.
 pub(crate) fn alternatives(matcher: &Matcher) -> Vec<Matcher> {
     if matches!(matcher.op, MatchOp::Equal | MatchOp::NotEqual) {

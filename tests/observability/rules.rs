@@ -1,4 +1,4 @@
-//! The rules of Prometheus: they name only metrics that exist, and each alert says what it means, how urgent it is, and where its
+//! The rules of Prometheus: they name only metrics that exist, and each alert names its meaning, its urgency, and the place of its
 //! section of the runbook is.
 
 use std::{

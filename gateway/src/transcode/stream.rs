@@ -1,4 +1,4 @@
-//! Streaming responses: server-sent events, or lines of JSON if the caller asks for them. A stream of `google.api.HttpBody` is
+//! Streaming responses: server-sent events, or lines of JSON if the caller requests them. A stream of `google.api.HttpBody` is
 //! answered as the bytes that it holds.
 
 use std::{io, sync::Arc, time::Duration};
@@ -28,7 +28,7 @@ enum Framing {
 }
 
 impl Framing {
-    /// Events, unless the caller asks for lines.
+    /// Events, unless the caller requests lines.
     fn wanted(headers: &HeaderMap) -> Self {
         let accepts = |kind: &str| {
             headers

@@ -7,7 +7,7 @@ use prost_reflect::DescriptorPool;
 
 use super::Methods;
 
-/// What is known, and from which encoded descriptor sets.
+/// The known descriptors, and their encoded descriptor sets.
 struct Known {
     methods: &'static Methods,
     sets: Vec<&'static [u8]>,

@@ -80,7 +80,7 @@ fn why_not_connected(error: &reqwest::Error) -> Option<String> {
             return Some("the name of the host cannot be looked up".to_owned());
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            // A TLS error is wrapped in an I/O error. Its own text says what is wrong.
+            // A TLS error is wrapped in an I/O error. Its own text names the fault.
             why = Some(io.get_ref().map_or_else(|| io.kind().to_string(), ToString::to_string));
         }
         source = cause.source();

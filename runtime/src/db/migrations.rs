@@ -136,7 +136,7 @@ async fn applied(conn: &mut PgConnection, table: &str) -> Result<BTreeMap<i64, V
     if !exists {
         return Ok(BTreeMap::new());
     }
-    // The table's name comes from the binary, never from outside.
+    // The table's name is part of the binary, never input.
     let query = AssertSqlSafe(format!("SELECT version, checksum FROM {table} WHERE success"));
     Ok(sqlx::query_as(query).fetch_all(conn).await?.into_iter().collect())
 }

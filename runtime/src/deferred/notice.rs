@@ -52,7 +52,7 @@ pub(super) async fn send_dead(tx: &mut Tx, dead: &Dead<'_>) -> Result<(), DbErro
     send(tx, NOTIFY, fields, format!("dead-call:{service}:{id}:{fence}"), now).await
 }
 
-/// Defers the end of that notice: somebody replayed the call.
+/// Defers the end of that notice: the call was replayed.
 pub(crate) async fn end(tx: &mut Tx, service: &str, id: CallId) -> Result<(), DbError> {
     let now = tx.now().await?;
     let fields = [("kind", Value::EnumNumber(DEAD_CALL)), ("about", Value::String(about(service, id)))];

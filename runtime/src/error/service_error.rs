@@ -1,6 +1,6 @@
 //! Declares error enums: each variant names its code and its reason, or takes both from its source.
 
-/// Declares a thiserror enum and implements `ServiceError` for it. After each variant stands one of:
+/// Declares a thiserror enum and implements `ServiceError` for it. Each variant is followed by one of:
 ///
 /// - `=> source`: code, reason, violations and retry time come from the variant's source;
 /// - `=> NotFound "FILE_NOT_FOUND"`: this code and this reason;

@@ -10,14 +10,14 @@ use std::{
 use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use tracing::Span;
 
-/// How long a bucket keeps its exemplar. Reading the trace context costs more than recording the duration, and nobody needs many
+/// How long a bucket keeps its exemplar. Reading the trace context costs more than recording the duration, and few are enough
 /// exemplars.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// Reads the context of a span.
 type Find = fn(&Span) -> Option<SpanContext>;
 
-/// Set once traces are exported: without an export nobody can look up a trace.
+/// Set once traces are exported: without an export a trace cannot be looked up.
 static FIND: OnceLock<Find> = OnceLock::new();
 
 /// Sets how exemplars read their traces. Only the first call counts.

@@ -1,4 +1,4 @@
-//! The tables of a service's database with what they declare, read from PostgreSQL's catalogue.
+//! The tables of a service's database with their declarations, read from PostgreSQL's catalogue.
 
 use sqlx::{FromRow, PgConnection};
 
@@ -236,7 +236,7 @@ fn check(table: &Table) -> Result<(), String> {
     Ok(())
 }
 
-/// Sorts the tables so that each comes after the tables that refer to it.
+/// Sorts the tables so that each follows the tables that refer to it.
 fn children_first(mut tables: Vec<Table>) -> Result<Vec<Table>, CatalogueError> {
     let mut sorted: Vec<Table> = Vec::new();
     while !tables.is_empty() {

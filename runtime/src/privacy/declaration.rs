@@ -1,4 +1,4 @@
-//! What the comments of tables and columns declare: the owners of the rows, what an erasure does, and how long values are kept.
+//! The declarations in the comments of tables and columns: the owners of the rows, what an erasure does, and how long values are kept.
 //!
 //! A table: `Words. subject: LINK, LINK; erase: ACTION; once: CONDITION; end: ASSIGNMENTS; set: ASSIGNMENTS; file: PATH; ground:
 //! WORDS; clock: COLUMN`. A column: `not personal`, or `personal: CATEGORY; keep: 90d`, or the same with `; erase: keep` or `;
@@ -56,7 +56,7 @@ wire_enum! {
     }
 }
 
-/// What a table declares.
+/// The declarations of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableDeclaration {
     pub(crate) description: String,
@@ -75,7 +75,7 @@ pub(crate) struct TableDeclaration {
     pub(crate) clock: Option<String>,
 }
 
-/// What a column declares.
+/// The declarations of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PersonalColumn {
     pub(crate) category: String,

@@ -1,5 +1,5 @@
 //! The ledger of erasures: one object of the storage for each, written before the erasure is acknowledged. It outlives the databases
-//! and their backups. It names nobody: it has only keyed hashes of identifiers.
+//! and their backups. It has no personal data, only keyed hashes of identifiers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -222,7 +222,7 @@ pub(crate) async fn resolve(
             }
         }
     }
-    // An erasure wrote this value. It identifies nobody.
+    // An erasure wrote this value. It identifies no person.
     subject.vendor_ids.remove("erased");
     Ok(subject)
 }

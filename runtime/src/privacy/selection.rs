@@ -135,7 +135,7 @@ pub(crate) fn blank(column: &Column) -> &'static str {
         "bytea" => "'\\x'::bytea",
         "text[]" => "'{}'::text[]",
         _ if column.is_empty_by_default => "''",
-        // Nobody can have an address there (RFC 2606, 2).
+        // No address can exist there (RFC 2606, 2).
         _ if is_address => "'erased@erased.invalid'",
         _ => "'erased'",
     }

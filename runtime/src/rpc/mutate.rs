@@ -15,7 +15,7 @@ use crate::{
 /// The result of a mutation: its response, and its audit entry.
 pub struct Done<R> {
     response: R,
-    /// The action, and the ids of what it was done to.
+    /// The action, and the ids of the changed objects.
     entry: Option<(&'static str, Vec<(&'static str, String)>)>,
 }
 

@@ -34,8 +34,8 @@ pub(super) enum CompareError {
     Database(#[from] DbError),
 }
 
-/// Erases whoever the ledger has and this database still has. Returns how many erasures were made again. Fails if something of such a
-/// person is left. An erasure that the service itself still carries out is left to it: its last steps come after the ledger.
+/// Erases the people of the ledger who still have rows in this database. Returns how many erasures were made again. Fails if something of
+/// such a person is left. An erasure that the service itself still carries out is left to it: its last steps come after the ledger.
 /// `found` keeps who was found in earlier tries: a try that failed may have erased what identified them.
 pub(super) async fn compare<S: Service>(
     service: &Arc<S>,
@@ -57,7 +57,7 @@ pub(super) async fn compare<S: Service>(
         for batch in missing.chunks(BATCH) {
             let (key, recorded) = read(service, chassis, batch).await?;
             let mut tx = chassis.db.begin().await?;
-            // It reads whole tables, once, while nobody waits.
+            // It reads whole tables, once, before requests are served.
             sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await.map_err(DbError::from)?;
             let subjects = privacy::subjects(&mut tx, &catalogue, &key, &recorded).await?;
             tx.commit().await?;
@@ -77,7 +77,7 @@ pub(super) async fn compare<S: Service>(
 
 /// Ends the holds that are in force in this database but have ended at compliance.
 async fn end_holds<S: Service>(service: &Arc<S>, chassis: &Chassis) -> Result<(), CompareError> {
-    // Nobody but compliance knows which of its own holds have ended.
+    // Only compliance knows which of its own holds have ended.
     if S::NAME == KEEPER {
         return Ok(());
     }
@@ -126,7 +126,7 @@ async fn ids<S: Service>(
         return Ok(recorded::ids(chassis, after).await?);
     }
     let (ids, _) = recorded::own_ids(&**service).await?;
-    // With another key nobody would be found. So the last entries are read, also if nothing was restored.
+    // With another key no person would be found. So the last entries are read, also if nothing was restored.
     if let Some(ledger) = service.ledger() {
         let last: Vec<_> = ids.iter().rev().take(BATCH).copied().collect();
         ledger.read(&last).await?;

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use super::start::Running;
 use crate::{lifecycle::Readiness, service::Service};
 
-/// How long the drain waits for deferred work. A replica, or this process after its next start, takes over what is cut off.
+/// How long the drain waits for deferred work. A replica, or this process after its next start, continues the work that is cut off.
 const DEFERRED_WORK: Duration = Duration::from_secs(20);
 const CALLS: Duration = Duration::from_secs(15);
 const POOL: Duration = Duration::from_secs(3);

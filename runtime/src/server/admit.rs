@@ -138,7 +138,7 @@ impl Admission {
     async fn actor(&self, headers: &HeaderMap) -> Result<(Actor, Option<SecretString>), Refused> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok((Actor::Anonymous, None)) };
-        // With two values nobody knows which is meant, and a proxy may have checked the other one.
+        // With two values it is unclear which one is meant, and a proxy may have checked the other one.
         if values.next().is_some() {
             return Err(Refused::Header);
         }

@@ -12,7 +12,7 @@ use crate::{access, time_limits};
 pub(super) struct Deadline(pub(super) Instant);
 
 impl Deadline {
-    /// The deadline that a call to the RPC at this path asks for.
+    /// The deadline that a call to the RPC at this path requests.
     pub(super) fn of(path: &str, headers: &HeaderMap) -> Self {
         let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
         let asked = asked.unwrap_or(time_limits::DEFAULT);

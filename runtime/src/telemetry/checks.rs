@@ -157,7 +157,7 @@ impl Sample {
     }
 }
 
-/// Hides the receiver's own text: it may quote what was sent with the request.
+/// Hides the receiver's own text: it may quote the content of the request.
 fn refused(status: &Status) -> String {
     // A status from the receiver has no source. A status with a source comes from our side of the connection.
     let ours = std::error::Error::source(status).is_some();

@@ -1,4 +1,4 @@
-//! Settings of telemetry: what is logged and how, the destinations of OTLP and errors, and the name of this deployment.
+//! Settings of telemetry: the level and format of the log, the destinations of OTLP and errors, and the name of this deployment.
 
 mod otlp;
 mod standard;

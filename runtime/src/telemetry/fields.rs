@@ -154,7 +154,7 @@ impl Collected {
         if field.name() == "message" {
             self.message = redact::text(text).into_owned();
         } else if field.name() == "error" {
-            // This error became text before it got here, so nobody knows which words are safe.
+            // This error became text before it got here, so it is unknown which words are safe.
             self.push(field, || Value::Text("an error, told as text".to_owned()));
         } else {
             self.push(field, || Value::Text(redact::text(text).into_owned()));

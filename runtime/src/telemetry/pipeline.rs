@@ -84,7 +84,7 @@ pub(crate) struct Counts {
     pub(crate) items_lost: u64,
 }
 
-/// A loss that goes on: the latest reason, the time of the latest lost item, and how many items were lost.
+/// A current loss: the latest reason, the time of the latest lost item, and how many items were lost.
 #[derive(Debug)]
 struct Trouble {
     reason: String,
@@ -302,7 +302,7 @@ impl<D: Destination> Worker<D> {
 mod tests {
     use super::*;
 
-    /// Takes what it is sent after a number of refusals.
+    /// Accepts data after a number of refusals.
     struct Moody(Arc<AtomicU64>, Arc<Mutex<Vec<usize>>>);
 
     impl Destination for Moody {

@@ -95,7 +95,7 @@ impl Visit for Statement {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// Makes a span of each statement within a recorded trace. For other statements it tells sqlx that nobody listens.
+/// Makes a span of each statement within a recorded trace. For other statements it tells sqlx that there is no listener.
 pub(super) fn statements<S>(tracer: SdkTracer, sinks: Arc<Sinks>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,

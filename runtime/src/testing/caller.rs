@@ -61,7 +61,7 @@ impl Caller {
         Self { bearer: Some(SecretString::from(token)), key: None }
     }
 
-    /// A customer whose address nobody vouches for.
+    /// A customer whose address is not verified.
     #[must_use]
     pub fn unverified(sub: &str, email: &str) -> Self {
         Self::user(&User {
@@ -91,7 +91,7 @@ impl Caller {
         Self { bearer: Some(token), key: None }
     }
 
-    /// Somebody who signs service tokens with a key of their own.
+    /// An attacker who signs service tokens with their own key.
     #[must_use]
     pub fn signed_by(key: &str, from: &str, to: &str) -> Self {
         let env = Env::from_pairs([("LEVQOR_MESH_KEY", key)]);

@@ -74,7 +74,7 @@ pub async fn database_of(service: &'static str, migrator: &Migrator) -> Database
     url
 }
 
-/// A copy of a database that nobody uses any more, as a backup would have it.
+/// A copy of a database that is not in use any more, as in a backup.
 pub async fn copy_of(url: &DatabaseUrl) -> DatabaseUrl {
     let template = url.options().get_database().expect("a name").to_owned();
     let server = cluster().database("postgres").expect("url");

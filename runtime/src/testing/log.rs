@@ -1,4 +1,4 @@
-//! Reads what a test logs.
+//! Reads the log lines of a test.
 
 use std::{
     io::{self, Write},
@@ -7,13 +7,13 @@ use std::{
 
 use tracing::{Level, subscriber::DefaultGuard};
 
-/// What was logged on this thread since the start. A test's runtime has one thread, and everything of its service runs
+/// The log lines of this thread since the start. A test's runtime has one thread, and everything of its service runs
 /// on it.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Collects what is logged at this level and above, until the guard is dropped.
+    /// Collects the log lines at this level and above, until the guard is dropped.
     #[must_use]
     pub fn start(level: Level) -> (Self, DefaultGuard) {
         let log = Self::default();

@@ -16,7 +16,7 @@ use nix::{sys::signal::kill, unistd::Pid};
 /// How long it may take to say or to do something.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A process that goes on until it is told to stop.
+/// A process that runs until it is stopped.
 pub struct Process {
     pid: Pid,
     end: mpsc::Receiver<ExitStatus>,
@@ -148,7 +148,7 @@ pub fn pid(child: &Child) -> Pid {
     Pid::from_raw(child.id().try_into().expect("a process id"))
 }
 
-/// A port that nobody listens on, and that nobody gets by chance while its process is restarted: it lies below those that
+/// A port without a listener, which no other process gets by chance during a restart: it is below those that
 /// Linux gives to outgoing connections. Each call gives another port, so that tests that run at the same time do not share one.
 #[must_use]
 pub fn free_port() -> SocketAddr {

@@ -1,4 +1,4 @@
-//! A fake OTLP receiver and Sentry server in one. It keeps everything that it receives, and fails if a test asks for it.
+//! A fake OTLP receiver and Sentry server in one. It keeps everything that it receives, and fails if a test says so.
 
 use std::{
     collections::BTreeMap,

@@ -11,7 +11,7 @@ use crate::{
     webhook::Backlog,
 };
 
-/// A service under test, alone: what it defers to others stays in its table.
+/// A service under test, alone: its deferred calls to others stay in its table.
 pub struct TestService<S: Service> {
     /// The running service.
     pub running: Running<S>,
@@ -39,7 +39,7 @@ impl<S: Service> TestService<S> {
         self.running.chassis().channels.get(S::NAME).expect("its own channel")
     }
 
-    /// Moves the mesh's time, and lets the workers see what is due now.
+    /// Moves the mesh's time, and lets the workers claim the work that is due now.
     pub async fn advance(&self, by: TimeDelta) {
         advance(&self.db, by).await;
         let wakes = &self.running.chassis().wakes;
@@ -64,7 +64,7 @@ impl<S: Service> TestService<S> {
     }
 
     /// Waits until the call that a schedule defers in its present slot was made, so that it does not come in between. If the next
-    /// slot is near, it becomes the present one first: so no other call comes in between either.
+    /// slot is near, it becomes the present one first: so no other call is made in between.
     pub async fn outlive_slot(&self, schedule: &str, rpc: &str) {
         const NEAR: TimeDelta = TimeDelta::minutes(2);
         let schedules = S::schedules();

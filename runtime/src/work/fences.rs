@@ -1,7 +1,7 @@
 //! The fences of a claimer. The claimer draws each fence before it claims.
 //!
 //! The answer to a claim can get lost with the connection after the commit. The claimer drew the fence, so it still knows what
-//! the claim took: nobody works on the rows with that fence. The next claim takes them at once and does not wait for the lease to
+//! the claim took: no worker works on the rows with that fence. The next claim takes them at once and does not wait for the lease to
 //! expire.
 
 use std::{

@@ -1,4 +1,4 @@
-//! A fake Sentry server. It keeps the events that it receives, and refuses them if a test asks for it.
+//! A fake Sentry server. It keeps the events that it receives, and refuses them if a test says so.
 
 use std::sync::{Arc, Mutex};
 

@@ -19,7 +19,7 @@ pub(crate) async fn send(tx: &mut Tx, request: &DataRequest, purpose: Purpose) -
     mails::code(tx, request, &code, now).await
 }
 
-/// Makes a code, and mails it to nobody. A request that sends no code makes one too: otherwise its time, and the time of a try, would
+/// Makes a code, and does not mail it. A request that sends no code makes one too: otherwise its time, and the time of a try, would
 /// tell that none was sent.
 pub(crate) async fn make(
     tx: &mut Tx,

@@ -153,9 +153,9 @@ impl Drive {
     }
 }
 
-/// Carries the requests of opendal's client. It asks for tokens with the secrets in the body and not in the URL, which errors name;
-/// it deletes for good what the client would move to the trash for 30 days; it uploads under the type that Google documents; and it makes
-/// no folder.
+/// Carries the requests of opendal's client. It requests tokens with the secrets in the body and not in the URL, which errors name;
+/// it deletes files for good that the client would move to the trash for 30 days; it uploads under the type that Google documents; and it
+/// makes no folder.
 struct Transport {
     inner: ReqwestTransport,
     api: ApiBase,

@@ -1,5 +1,5 @@
-//! The evidence that a data request was answered, for staff: what is known here, what all audit chains say, and which mails went out. It
-//! has neither the address of the person nor their data.
+//! The evidence that a data request was answered, for staff: compliance's own facts, the entries of all audit chains, and the sent mails.
+//! It has neither the address of the person nor their data.
 
 use std::time::Duration;
 

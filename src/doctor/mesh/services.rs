@@ -1,4 +1,4 @@
-//! The lines about one service, from its status: whether it is up and has our protocol, what it can do, whether its schedules
+//! The lines about one service, from its status: whether it is up and has our protocol, its capabilities, whether its schedules
 //! run, and its backlog.
 
 use chrono::{DateTime, TimeDelta, Utc};

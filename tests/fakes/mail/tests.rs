@@ -1,4 +1,4 @@
-//! The fake behaves as Resend documents it, and misbehaves when a test asks for it.
+//! The fake behaves as Resend documents it, and misbehaves when a test says so.
 
 use std::time::Duration;
 

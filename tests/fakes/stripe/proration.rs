@@ -10,7 +10,7 @@ fn interval(items: &Value) -> &Value {
     &items["data"][0]["price"]["recurring"]["interval"]
 }
 
-/// Whether a change is invoiced at once: the request asks for that, or the interval changes (from a month to a year, or back).
+/// Whether a change is invoiced at once: the request says so, or the interval changes (from a month to a year, or back).
 pub(super) fn is_at_once(params: &Value, before: &Value, after: &Value) -> bool {
     text(params, "proration_behavior") == Some("always_invoice") || interval(before) != interval(after)
 }

@@ -38,7 +38,7 @@ impl Mesh {
     }
 
     /// Whether it is time to move the mesh's time, which was moved last at this instant: nothing is due any more, or the patience
-    /// with what is due is over. And no worker is at work: on a slow machine its lease would run out, again and again.
+    /// with what is due is over. And no worker is at work: on a slow machine its lease would expire again and again.
     pub(crate) async fn must_move(&self, moved: Instant, patience: Duration) -> bool {
         must_move(&self.databases, self.started, moved, patience).await
     }

@@ -138,7 +138,7 @@ impl Refund {
     }
 
     /// Sets the order of the refund. Returns whether the refund has succeeded and neither the order's history nor the customer
-    /// was told yet.
+    /// got a mail yet.
     pub(crate) fn is_of(&mut self, order_id: OrderId) -> bool {
         self.order_id = Some(order_id);
         let is_news = self.state == State::Succeeded && !self.told;

@@ -143,7 +143,7 @@ pub(crate) async fn tell_order(tx: &mut Tx, payment: &StripeId, news: News) -> R
     Ok(())
 }
 
-/// Updates the order by the payment's disputes. Returns the entries for the order's history: the opening comes before the
+/// Updates the order by the payment's disputes. Returns the entries for the order's history: the opening precedes the
 /// decision, even if both become known at the same time.
 async fn dispute_of(tx: &mut Tx, payment: &StripeId, order: &mut Order) -> Result<Vec<Kind>, DbError> {
     let now = tx.now().await?;

@@ -66,7 +66,7 @@ impl From<AddOn> for AddOnOffer {
 }
 
 impl From<Tier> for TierOffer {
-    /// What a tier includes: the price list of the website.
+    /// The contents of a tier: the price list of the website.
     fn from(tier: Tier) -> Self {
         let (workflows, tools, monitoring, support_days) = match tier {
             Tier::Starter => (1, Some(3), "Basic monitoring", 7),

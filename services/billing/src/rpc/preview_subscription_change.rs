@@ -36,7 +36,7 @@ pub(super) async fn preview_subscription_change(
     // A negative balance is credit: that of the customer so far, and that of the change.
     let credit = (-number(&invoice, "total") - number(&invoice, "starting_balance")).max(0);
     let (charged_now, next_charge, credit_left) = if change.at_once {
-        // Stripe shows the invoice that it would make at once. What a later period costs, with tax and after the discounts that
+        // Stripe shows the invoice that it would make at once. The price of a later period, with tax and after the discounts that
         // last, is another preview: <https://docs.stripe.com/api/invoices/create_preview#create_create_preview-preview_mode>.
         params["preview_mode"] = json!("recurring");
         params["subscription_details"]["proration_behavior"] = json!("none");

@@ -1,4 +1,4 @@
-//! Uploads a file of an order, for its customer or staff. It is not written with `mutate`: the content comes between two
+//! Uploads a file of an order, for its customer or staff. It is not written with `mutate`: the content is read between two
 //! transactions. The first records that an upload begins, the second that the file is whole, under the idempotency key.
 
 use std::sync::Arc;

@@ -139,7 +139,7 @@ pub(crate) async fn set_email(tx: &mut Tx, id: CustomerId, email: &Email) -> Res
     Ok(())
 }
 
-/// Stores the name that Stripe has. Stripe's address is not stored, because the address comes from the identity provider.
+/// Stores the name that Stripe has. Stripe's address is not stored, because the address is the identity provider's.
 pub(crate) async fn mirror(tx: &mut Tx, id: &StripeId, name: &str) -> Result<(), DbError> {
     let now = tx.now().await?;
     sqlx::query!(

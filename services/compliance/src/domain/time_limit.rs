@@ -26,7 +26,7 @@ pub(crate) fn extended(due: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// Until when a complaint about the use of personal data has to be acknowledged: the end of the 30th day in London, the day of the receipt
-/// being the first (Data Protection Act 2018, section 164A). Whoever counts from the day after has a day more.
+/// being the first (Data Protection Act 2018, section 164A). A count from the day after gives one day more.
 pub(crate) fn acknowledge_due(receipt: DateTime<Utc>) -> DateTime<Utc> {
     let first = receipt.with_timezone(&London).date_naive();
     end_of(first.checked_add_days(Days::new(29)).unwrap_or(first))

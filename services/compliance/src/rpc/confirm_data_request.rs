@@ -66,7 +66,7 @@ async fn earlier(
         Claim::Replay(earlier) => Some(earlier),
         Claim::Fresh(_) => None,
     };
-    // Releases the lock of the key, before `mutate` asks for it. A dropped transaction is rolled back a little later.
+    // Releases the lock of the key, before `mutate` takes it. A dropped transaction is rolled back a little later.
     tx.commit().await?;
     Ok(earlier)
 }

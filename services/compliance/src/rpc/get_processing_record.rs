@@ -1,5 +1,5 @@
-//! Gets the record of processing activities: what the tables of all services declare, with the purposes, and the companies that receive
-//! data as the settings of each service turn them on.
+//! Gets the record of processing activities: the declarations of the tables of all services, with the purposes, and the companies that
+//! receive data as the settings of each service turn them on.
 
 use levqor_proto_compliance::v1::{
     GetProcessingRecordRequest, GetProcessingRecordResponse, ProcessedColumn, ProcessedTable,

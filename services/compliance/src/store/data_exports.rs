@@ -258,7 +258,7 @@ pub(crate) async fn overdue_of(
     .await?)
 }
 
-/// Marks a copy as removed. Returns whether operators are to be told so: they were told that it could not be, and no other call has
+/// Marks a copy as removed. Returns whether operators need a notice: they got one that it could not be removed, and no other call has
 /// marked it.
 pub(crate) async fn deleted(conn: &mut PgConnection, id: DataRequestId) -> Result<bool, DbError> {
     let was_away = sqlx::query_scalar!(

@@ -246,7 +246,7 @@ impl Bench {
         link.expect("a link was sent").rsplit('/').next().expect("a token").to_owned()
     }
 
-    /// The files of the storage, but for the ledger of erasures.
+    /// The files of the storage, without the ledger of erasures.
     pub(crate) fn files(&self) -> Vec<String> {
         let exports = std::path::Path::new(&self.folder).join("exports");
         let within = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! Staff read the reports of the daily runs of the retention periods: which period of which table erased how many rows.
+//! Staff read the reports of the daily runs of the retention periods: the number of erased rows by table and period.
 
 use levqor_proto_compliance::v1::{
     EnforceRetentionRequest, ListRetentionReportsRequest, ListRetentionReportsResponse, RetentionReport,

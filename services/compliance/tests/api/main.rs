@@ -1,5 +1,5 @@
 //! Tests of the service through its API: real gRPC, a real PostgreSQL, one file per RPC. The mesh consists of this service alone, so
-//! what it exports and erases is its own; `tests/journeys/` has the others.
+//! they export and erase compliance's own rows; `tests/journeys/` has the tests with all services.
 
 mod accept_data_request;
 mod accept_legal_document;

@@ -156,10 +156,10 @@ pub enum Doubt {
     /// The provider refuses the message now, but it may have taken the message before.
     #[error("the provider refused it, but may have taken it before")]
     RefusedLater,
-    /// The message must not be handed over any more, so no more attempts will tell.
+    /// The message must not be sent any more, so no further attempt will end the doubt.
     #[error("the provider may have taken it, and it must not be sent any more: {0}")]
     Stopped(&'static str),
-    /// The delivery was given up, so no more attempts will tell.
+    /// The delivery was given up, so no further attempt will end the doubt.
     #[error("the provider may have taken it, and its delivery was given up before it said so")]
     GivenUp,
 }

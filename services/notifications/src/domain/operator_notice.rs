@@ -199,7 +199,7 @@ pub struct Fact {
     pub kind: NoticeKind,
     /// How urgent it is.
     pub severity: Severity,
-    /// What it is about.
+    /// Its reference.
     pub about: About,
     /// What to tell.
     pub text: NoticeText,

@@ -6,7 +6,7 @@
 //! | complaint, objection, restriction, soft bounces | – | stops | – |
 //! | no permission, permission withdrawn | – | stops | – |
 //!
-//! A complaint or an objection says that a person wants no advertising; they still get the receipt for what they bought. The same
+//! A complaint or an objection says that a person wants no advertising; they still get receipts. The same
 //! holds while the processing of their data is restricted (GDPR, article 18).
 
 use chrono::{DateTime, Utc};

@@ -186,7 +186,7 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
         }
         (401 | 403, _) => Answer::Unauthorised(trouble(what)),
         // A person can fix these causes: the bill, the sender's domain, the base URL. Then the mail may be accepted. A redirect
-        // is not followed: mail goes only where the settings say.
+        // is not followed: mail is sent only to addresses of the settings.
         (300..=399 | 402 | 404 | 405, _) => Answer::NotAccepted(trouble(what)),
         _ => Answer::Refused(Refusal { reason: format!("the provider refused it: {what}"), class: None }),
     }

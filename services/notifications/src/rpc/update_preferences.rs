@@ -1,4 +1,4 @@
-//! `UpdatePreferences`: the recipient of a mail says which advertising they want. Whoever has the link reads the mail of the address,
+//! `UpdatePreferences`: the recipient of a mail says which advertising they want. A person who has the link reads the mail of the address,
 //! so a box that they tick is an agreement.
 
 use levqor_proto_base::google::api::HttpBody;

@@ -1,4 +1,4 @@
-//! `CreateNewsletterSubscription`: an address is asked before it gets anything, the answer tells nothing, and nobody is asked
+//! `CreateNewsletterSubscription`: an address is asked before it gets anything, the answer is always the same, and no address is asked
 //! too often.
 
 use levqor_proto_notifications::v1::{

@@ -205,7 +205,7 @@ struct Case {
     when: When,
 }
 
-/// The cases of a class with so many templates. Every caller meets every change at every moment, and every caller asks for every
+/// The cases of a class with so many templates. Every caller meets every change at every moment, and every caller requests every
 /// template. (What decides does not know the caller; `domain/permit.rs` tries every standing.)
 fn cases(templates: usize) -> Vec<Case> {
     let callers = CALLERS.len();

@@ -62,7 +62,7 @@ impl HandOffReason {
 
 /// Messages that come within this time of each other are one turn.
 const BURST: TimeDelta = TimeDelta::seconds(1);
-/// A turn takes no more messages, and no more characters.
+/// The maximum numbers of messages and of characters in a turn.
 const MOST_MESSAGES: i32 = 20;
 const MOST_CHARS: usize = 12_000;
 

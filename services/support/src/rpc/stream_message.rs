@@ -15,7 +15,7 @@ use crate::{Support, conversations, error::Error, store};
 
 /// About how many characters a piece has.
 const PIECE: usize = 80;
-/// How many statements may wait to be sent. An answer has no more.
+/// The maximum number of statements that wait to be sent, which is that of an answer.
 const MOST_WAITING: usize = 8;
 
 pub(super) async fn stream_message(

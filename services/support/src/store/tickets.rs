@@ -204,7 +204,7 @@ pub(crate) async fn latest_of(
     rows.into_iter().map(Ticket::try_from).collect()
 }
 
-/// The latest tickets that the scope's person owns, the newest first. Staff own none. `claim` comes before it.
+/// The latest tickets that the scope's person owns, the newest first. Staff own none. Call `claim` before it.
 pub(crate) async fn latest_own(
     conn: &mut PgConnection,
     scope: &Scope,

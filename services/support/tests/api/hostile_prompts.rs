@@ -1,4 +1,4 @@
-//! Hostile prompts get nothing of another customer, whatever is typed: what comes back is from the articles, from the caller's own account,
+//! Hostile prompts get nothing of another customer, whatever is typed: the answers are from the articles, from the caller's own account,
 //! or our own words.
 
 use chrono::TimeDelta;

@@ -1,4 +1,4 @@
-//! Faults of the API that a test asks for.
+//! Faults of the API that a test orders.
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use levqor_runtime::wire_enum;
 use crate::domain::catalogue;
 
 wire_enum! {
-    /// The size of an order, which decides what it includes.
+    /// The size of an order, which decides its contents.
     pub(crate) enum Tier: wire::order::Tier {
         /// The smallest tier.
         Starter = "STARTER",

@@ -18,7 +18,7 @@ pub(crate) enum SessionEvent {
     Expired,
 }
 
-/// The kind of object that an event is about. The object is fetched, and its current state decides what the event changes.
+/// The kind of object that an event is about. The object is fetched, and its current state decides the changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventObject {
     /// A checkout session.
@@ -95,7 +95,7 @@ event_types! {
 }
 
 impl EventObject {
-    /// The types whose bodies are read too: only the body says what was changed (`previous_attributes`), the fetched object does
+    /// The types whose bodies are read too: only the body has the changed fields (`previous_attributes`), the fetched object does
     /// not.
     pub(crate) const TOLD_IN_BODIES: &[&str] = &[UPDATED, THIN_UPDATED];
 

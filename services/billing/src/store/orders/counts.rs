@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use crate::domain::{money::Money, order::Tier};
 
 /// The orders that were paid in this time: by tier and currency, how many, and how much. It takes no scope, because the report
-/// names nobody.
+/// has no personal data.
 pub(crate) async fn paid(
     conn: &mut PgConnection,
     begin: DateTime<Utc>,

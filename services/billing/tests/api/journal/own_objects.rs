@@ -90,7 +90,7 @@ async fn a_session_that_ended_without_money_cancels_its_order() {
     let orders = bench.orders(&Caller::staff()).await;
     assert!(orders.iter().all(|order| order.payment_state() == order::PaymentState::Cancelled));
     assert_eq!(orders.len(), 2);
-    // Whoever left the checkout knows that. Whose debit failed does not.
+    // A buyer who left the checkout knows that. A buyer whose debit failed does not.
     let messages = bench.messages().await;
     let [(key, mail)] = messages.as_slice() else { panic!("one mail") };
     let Some(Content::OrderCancelled(cancelled)) = &mail.content else { panic!("the news of it") };

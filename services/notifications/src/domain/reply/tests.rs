@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// One reply a line: the class, a tab, the reply. `\n` stands for a new line of a reply of several lines.
+/// One reply a line: the class, a tab, the reply. `\n` means a new line of a reply of several lines.
 const REPLIES: &str = include_str!("replies.txt");
 
 fn replies() -> impl Iterator<Item = (ReplyClass, String)> {

@@ -28,7 +28,7 @@ pub(super) enum NoMime {
     Parts(#[from] lettre::error::Error),
 }
 
-/// Composes a mail: the envelope, the bytes, and the `Message-ID` without its brackets. The id comes from the idempotency key, so
+/// Composes a mail: the envelope, the bytes, and the `Message-ID` without its brackets. The id is made from the idempotency key, so
 /// every attempt of one round has the same, and a recipient's server or reader may recognise a second copy.
 pub(super) fn compose(mail: &Mail) -> Result<(Envelope, Vec<u8>, String), NoMime> {
     let sender: Sender = mail.sender.parse().map_err(|_| NoMime::Sender)?;

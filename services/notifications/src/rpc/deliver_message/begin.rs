@@ -40,7 +40,7 @@ pub(super) enum Begun {
     Perhaps(Attempt, DbError),
 }
 
-/// An attempt that is recorded, and what it needs.
+/// A recorded attempt, and the data that it needs.
 pub(super) struct Begin {
     pub(super) attempt: Attempt,
     pub(super) mail: Mail,

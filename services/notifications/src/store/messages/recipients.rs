@@ -23,7 +23,7 @@ pub(crate) async fn address(
     known_if_any("recipient", address.flatten().as_deref())
 }
 
-/// When the address got its `n`-th newest advertising mail after this instant, but for this message. A mail that a provider may have
+/// When the address got its `n`-th newest advertising mail after this instant, without this message. A mail that a provider may have
 /// counts too: it is in doubt, or on its way at this moment.
 pub(crate) async fn marketing_sent(
     conn: &mut PgConnection,

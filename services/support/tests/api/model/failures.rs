@@ -38,7 +38,7 @@ fn is_told(outcome: &str) -> bool {
     failures.split('"').next().is_some_and(|outcomes| outcomes.split('|').any(|told| told == outcome))
 }
 
-/// Asks, and then asks for a person.
+/// Asks a question, and then requests a person.
 async fn assert_survives(bench: &Bench, name: &str, outcome: &str) {
     let chat = bench.chat(Caller::anonymous()).await;
     let begin = Instant::now();
