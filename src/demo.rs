@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mail_counts_as_kept_only_where_the_mesh_says_so_of_every_way_out() {
+    fn mail_counts_as_kept_only_if_the_mesh_reports_it_for_every_provider() {
         let status = |states: &[(&str, &str)]| {
             let all: Vec<_> =
                 states.iter().map(|(name, state)| json!({"name": name, "state": state})).collect();

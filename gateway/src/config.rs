@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn room_that_no_body_of_the_largest_size_fits_into_is_a_mistake() {
+    fn a_memory_limit_below_the_largest_body_is_a_mistake() {
         for (bytes, is_mistake) in [("1", true), ("1048575", true), ("1048576", false)] {
             let env = Env::from_pairs([("LEVQOR_MAX_BODY_BYTES", bytes)]);
             let mut reader = Reader::new(&env);

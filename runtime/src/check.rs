@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_that_is_not_answered_fails_in_time_and_costs_the_others_nothing() {
+    async fn an_unanswered_check_fails_in_time_and_does_not_delay_the_others() {
         let checks = vec![
             Check::new("silent", "anybody?", std::future::pending()).within(Duration::from_secs(1)),
             Check::new("quick", "you?", std::future::ready(Finding::on("yes"))),

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_hears_what_another_thread_has_come_by_first() {
+    fn a_test_gets_log_lines_that_another_thread_reached_first() {
         let said = || tracing::warn!("it is said");
         let heard = Arc::new(AtomicUsize::new(0));
         let _hears = hear(tracing_subscriber::registry().with(Count(Arc::clone(&heard))));

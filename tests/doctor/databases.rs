@@ -86,7 +86,7 @@ fn a_migration_that_was_run_in_another_form_is_found() {
 }
 
 #[test]
-fn a_database_of_a_newer_binary_is_to_look_at_and_fails_nothing() {
+fn a_database_of_a_newer_binary_is_a_warning_and_no_failure() {
     let patient = Patient::start();
     let newer = "INSERT INTO runtime.migrations (version, description, success, checksum, execution_time)
                  VALUES (99990101000000, 'newer', true, '', 0)";

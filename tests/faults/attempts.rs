@@ -15,7 +15,7 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 const LONG: Duration = Duration::from_secs(17);
 
 #[tokio::test]
-async fn an_attempt_that_never_came_to_the_provider_is_no_doubt_and_not_waited_for() {
+async fn an_attempt_that_never_reached_the_provider_is_no_doubt_and_not_waited_for() {
     let (mesh, mut shop, post) = network::start(false).await;
     let line = &mesh.wires.as_ref().expect("wires").notifications_database;
     let mut attempts = Barrier::raise(mesh.notifications(), "delivery_attempts", "outcome IS NULL").await;
@@ -32,7 +32,7 @@ async fn an_attempt_that_never_came_to_the_provider_is_no_doubt_and_not_waited_f
 }
 
 #[tokio::test]
-async fn an_attempt_that_never_came_to_the_provider_is_no_doubt_however_long_the_database_is_away() {
+async fn an_attempt_that_never_reached_the_provider_is_no_doubt_however_long_the_database_is_down() {
     let (mesh, mut shop, post) = network::start(false).await;
     let line = &mesh.wires.as_ref().expect("wires").notifications_database;
     let mut attempts = Barrier::raise(mesh.notifications(), "delivery_attempts", "outcome IS NULL").await;

@@ -101,7 +101,7 @@ async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn connections_that_vanish_without_a_word_are_replaced() {
+async fn connections_that_disappear_silently_are_replaced() {
     let (mut mesh, mut shop, post) = start(true).await;
     let ids = mesh.ids();
     for (wire, ..) in LINKS.into_iter().filter(|(_, needed, _)| *needed) {

@@ -31,7 +31,7 @@ async fn journaled(mesh: &Mesh) -> i64 {
 }
 
 #[tokio::test]
-async fn a_bounce_is_seen_wherever_one_looks_for_it() {
+async fn a_bounce_is_shown_in_the_message_and_in_the_list() {
     let (provider, mesh) = ordered().await;
     let bounced = provider.tell(0, "email.bounced", 7, &no_such_address());
     for webhook in [&bounced, &provider.tell(1, "email.delivered", 1, &Value::Null), &bounced] {
@@ -107,7 +107,7 @@ async fn an_unreadable_event_is_quarantined_raises_one_error_and_delays_no_other
 }
 
 #[tokio::test]
-async fn a_stranger_in_the_same_account_is_counted_and_forgotten() {
+async fn a_mail_of_another_sender_in_the_same_account_stays_unmatched() {
     let (_provider, mesh) = ordered().await;
     let strange = event("email.complained", "em_of_others", 1, &json!({}));
     assert_eq!(mesh.tell(&Webhook::of(&strange.to_string())).await.status, 200);

@@ -289,7 +289,7 @@ async fn assert_again_does_nothing(mesh: &Mesh, erasures: &[Erasure]) {
 }
 
 #[tokio::test]
-async fn a_row_that_waits_for_its_end_keeps_the_erasure_partial_and_nobody_is_told_that_it_is_done() {
+async fn a_row_that_waits_for_its_end_keeps_the_erasure_partial_and_no_mail_says_that_it_is_done() {
     let stripe = Stripe::start();
     let mesh = mesh_with(&stripe).await;
     let person = Person::numbered(1);
@@ -347,7 +347,7 @@ async fn a_row_that_waits_for_its_end_keeps_the_erasure_partial_and_nobody_is_to
 }
 
 #[tokio::test]
-async fn a_row_with_the_address_of_the_person_that_somebody_else_has_claimed_is_theirs() {
+async fn a_row_with_the_persons_address_belongs_to_the_account_that_claimed_it() {
     let stripe = Stripe::start();
     let mesh = mesh_with(&stripe).await;
     let (person, other) = (Person::numbered(1), Person::numbered(2));

@@ -96,7 +96,7 @@ async fn whoever_agreed_gets_the_three_mails_after_the_guide_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_purchase_ends_the_mails_after_the_guide_also_one_that_is_on_its_way() {
+async fn a_purchase_ends_the_mails_after_the_guide_including_a_pending_one() {
     let (provider, mesh) = agreed().await;
     testing::execute(mesh.notifications_db(), HOLD_DELIVERIES).await;
     mesh.advance(TimeDelta::hours(25)).await;

@@ -175,7 +175,7 @@ pub(super) const HOLD_DELIVERIES: &str = "
     WHEN (NEW.rpc LIKE '%/DeliverMessage') EXECUTE FUNCTION held()";
 
 #[tokio::test]
-async fn a_reminder_that_is_on_its_way_is_cancelled_when_the_form_comes() {
+async fn a_pending_reminder_is_cancelled_when_the_form_arrives() {
     let mesh = Mesh::start().await;
     let order = paid(&mesh, "alice").await;
     testing::execute(mesh.notifications_db(), HOLD_DELIVERIES).await;

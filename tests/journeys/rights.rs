@@ -85,7 +85,7 @@ async fn a_wrong_address_is_replaced_in_rows_without_an_owner() {
 }
 
 #[tokio::test]
-async fn a_restriction_stands_in_every_service_until_seven_days_after_its_notice() {
+async fn a_restriction_is_in_force_in_every_service_until_seven_days_after_its_notice() {
     let mesh = mesh_with_customers().await;
     let asked = json!({"right": "RIGHT_RESTRICTION"});
     let created = mesh.customer("ada").post("/v1/data-requests", asked).await;
@@ -119,7 +119,7 @@ async fn a_restriction_stands_in_every_service_until_seven_days_after_its_notice
 }
 
 #[tokio::test]
-async fn a_legal_hold_stands_in_every_service_until_it_is_released() {
+async fn a_legal_hold_is_in_force_in_every_service_until_its_release() {
     let mesh = mesh_with_customers().await;
     let hold = json!({"matter": "case-7", "reason": "A claim.", "emails": ["ada@example.com"]});
     let placed = mesh.staff().post_with_key("case-7", "/v1/legal-holds", hold).await;

@@ -120,7 +120,7 @@ async fn a_customer_sees_the_prices_checks_out_pays_and_accepts_the_work() {
 }
 
 #[tokio::test]
-async fn a_buyer_gets_one_mail_with_stripes_receipt_for_the_charge() {
+async fn a_buyer_gets_one_mail_with_stripes_receipt() {
     let mut shop = Shop::open().await;
     let request = json!({"dfy": {"tier": "TIER_STARTER"}, "terms_version": "1", "start_at_once": true});
     let checkout = shop.alice("/v1/checkout-sessions", request).await;

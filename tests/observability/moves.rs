@@ -154,7 +154,7 @@ async fn events_of_the_mail_provider_are_counted_by_type_and_outcome() {
 }
 
 #[tokio::test]
-async fn refusals_that_alerts_ask_for_are_counted_by_the_names_that_they_ask_for() {
+async fn refusals_are_counted_under_the_names_that_alerts_query() {
     let mesh = Mesh::start_with(&[("RESEND_WEBHOOK_SECRET", "")]).await;
     let before = page(&mesh).await;
     let taken = mesh.post_webhook("/webhooks/stripe", &sign("not JSON"), "not JSON".to_owned()).await;

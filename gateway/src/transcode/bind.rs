@@ -204,14 +204,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_query_makes_us_panic(query in query(), path in "/shop/v1/items(/[^/]{0,6})?") {
+        fn no_query_causes_a_panic(query in query(), path in "/shop/v1/items(/[^/]{0,6})?") {
             if let Ok(found) = SHOP.find(&Method::GET, &path) {
                 let _ = request(&found, Some(&query), b"");
             }
         }
 
         #[test]
-        fn no_body_makes_us_panic(body in prop_oneof![json(), any::<String>()], raw in any::<Vec<u8>>()) {
+        fn no_body_causes_a_panic(body in prop_oneof![json(), any::<String>()], raw in any::<Vec<u8>>()) {
             let create = SHOP.find(&Method::POST, "/shop/v1/orders").map_err(|_| "no route").expect("a route");
             let update = SHOP.find(&Method::PATCH, "/shop/v1/orders/o").map_err(|_| "no route").expect("a route");
             for found in [create, update] {

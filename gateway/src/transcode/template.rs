@@ -259,7 +259,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_template_and_no_path_make_us_panic(
+        fn no_template_and_no_path_cause_a_panic(
             template in prop_oneof!["[/{}*a-c.=:%]{0,24}", any::<String>()],
             path in prop_oneof!["[/a-c%2F:.]{0,24}", any::<String>()],
         ) {

@@ -77,7 +77,7 @@ async fn is_refused(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn a_head_of_more_than_16_kib_is_431_whatever_it_is_made_of() {
+async fn a_head_of_more_than_16_kib_is_431() {
     let mesh = mesh().await;
     for size in [17 << 10, 60 << 10, 400 << 10] {
         let filler = "a".repeat(size);
@@ -135,7 +135,7 @@ async fn each_header_that_is_passed_on_has_its_own_limit() {
 }
 
 #[tokio::test]
-async fn requests_whose_bodies_do_not_come_take_no_permit_from_others() {
+async fn requests_whose_bodies_do_not_arrive_take_no_permit_from_others() {
     let mesh = mesh_with(|config| config.max_concurrent_requests = 1).await;
     let mut half = Vec::new();
     for _ in 0..3 {
@@ -151,7 +151,7 @@ async fn requests_whose_bodies_do_not_come_take_no_permit_from_others() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_too_slowly_is_not_waited_for_until_the_deadline() {
+async fn a_body_that_arrives_too_slowly_is_refused_before_the_deadline() {
     let mesh = mesh_with(|config| {
         config.bodies.prompt = Duration::from_millis(10);
         config.bodies.grace = Duration::from_millis(50);
@@ -188,7 +188,7 @@ async fn slow_bodies_of_one_address_have_a_share_and_others_are_not_kept_out() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused_soon_whether_or_not_the_rest_of_it_comes() {
+async fn a_body_that_is_too_large_is_refused_before_its_end() {
     let mesh = mesh_with(|config| {
         config.bodies.prompt = PROMPT;
         config.bodies.slow = 4;
@@ -231,7 +231,7 @@ async fn a_fast_start_does_not_allow_a_long_pause_in_a_body() {
 }
 
 #[tokio::test]
-async fn bodies_take_no_more_room_than_there_is_and_one_address_has_a_quarter_of_it() {
+async fn bodies_use_at_most_the_memory_limit_and_one_address_a_quarter_of_it() {
     let mesh = mesh_with(|config| config.bodies.bytes = 8 << 20).await;
     let addr = mesh.gateway.addr();
     let post = b"POST /shop/v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n";

@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stack_is_never_more_than_a_server_takes() {
+    fn a_long_stack_is_cut_to_the_size_that_a_server_accepts() {
         let frame = |number: usize| Frame {
             function: Some(format!("levqor_{number}<{}>", "Layer<".repeat(10_000))),
             ..Default::default()

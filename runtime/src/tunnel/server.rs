@@ -108,7 +108,7 @@ impl TunnelHost {
         mut calls: Streaming<TunnelRequest>,
         responses: mpsc::Sender<Result<TunnelResponse, Status>>,
     ) {
-        let mut give_up = None;
+        let mut deadline = None;
         loop {
             let next = async {
                 // Reserve room for the response first.
@@ -116,8 +116,8 @@ impl TunnelHost {
                 // If the client has gone, no caller waits.
                 Some((permit, calls.message().await.ok()??))
             };
-            let given_up = async {
-                match give_up {
+            let timed_out = async {
+                match deadline {
                     Some(instant) => sleep_until(instant).await,
                     None => pending().await,
                 }
@@ -127,14 +127,14 @@ impl TunnelHost {
                     let Some((permit, call)) = next else { break };
                     self.tasks.spawn(self.clone().respond(peer.clone(), call, permit));
                 }
-                () = self.stop.cancelled(), if give_up.is_none() => {
+                () = self.stop.cancelled(), if deadline.is_none() => {
                     let outcome = Some(Outcome::Goodbye(TunnelGoodbye {}));
                     // A client that has gone, or does not read, needs no goodbye message.
                     let goodbye = responses.send(Ok(TunnelResponse { number: 0, outcome }));
                     let _ = timeout(GOODBYE_TIMEOUT, goodbye).await;
-                    give_up = Some(Instant::now() + GOODBYE_TIMEOUT);
+                    deadline = Some(Instant::now() + GOODBYE_TIMEOUT);
                 }
-                () = given_up => break,
+                () = timed_out => break,
             }
         }
     }

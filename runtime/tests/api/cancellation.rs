@@ -74,7 +74,7 @@ async fn a_read_that_is_cancelled_leaves_no_transaction_open() {
 }
 
 #[tokio::test]
-async fn begin_may_be_dropped_at_any_time() {
+async fn begin_is_safe_to_drop_at_any_time() {
     let service = probe::start().await;
     let db = service.running.chassis().db.clone();
     for round in 0..200_u64 {

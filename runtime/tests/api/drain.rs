@@ -46,7 +46,7 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const LONG: Duration = Duration::from_secs(4);
 
 #[tokio::test]
-async fn clients_that_say_nothing_are_left_and_a_call_that_takes_longer_is_answered() {
+async fn silent_clients_are_disconnected_and_a_longer_call_is_answered() {
     let service = TestService::<Probe>::start(&[]).await;
     service.running.ready().await;
     let mut silent = Vec::new();

@@ -6,7 +6,7 @@ use tonic::Code;
 use crate::probe::{self, client, effects, mail, send};
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error_and_the_service_goes_on() {
+async fn a_panic_is_an_internal_error_and_the_service_continues() {
     let service = probe::start().await;
     let failed = mail(&service).send_message(send("panic", "k1")).await.expect_err("panicked");
     assert_eq!(failed.code(), Code::Internal);

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_promotion_code_takes_off_what_the_mail_says() {
+    fn a_promotion_code_has_the_discount_of_the_mail() {
         for (found, outcome) in [
             (json!({"coupon": {"amount_off": 15_000, "currency": "gbp"}}), "On"),
             (json!({"promotion": {"coupon": {"amount_off": 15_000, "currency": "gbp"}}}), "On"),

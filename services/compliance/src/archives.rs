@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_ran_out_is_asked_for_again() {
+    async fn an_expired_token_is_fetched_again() {
         let drive = FakeDrive::start();
         let bench = Bench::new(&drive.settings());
         drive.set_lives_briefly(true);

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_with_a_mistake_keeps_what_was_entered_and_makes_no_markup_of_it() {
+    fn a_form_with_a_mistake_keeps_its_input_as_text() {
         let entered = Entered { email: "\"><b>ada".to_owned(), ..entered("RIGHT_ERASURE") };
         let page = again(&entered, "email").expect("a page");
         assert_eq!(page.extensions, [bodies::refusal(400)]);

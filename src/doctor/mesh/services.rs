@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_ready_silent_or_unknown_says_so() {
+    fn an_unready_silent_or_unknown_service_is_reported() {
         let mut bad = said();
         bad["state"] = json!("NOT_READY");
         bad["checks"][0] = json!({"name": "database", "ok": false, "detail": "does not answer"});

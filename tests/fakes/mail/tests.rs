@@ -16,7 +16,7 @@ async fn send(fake: &FakeMail, key: &str, subject: &str) -> reqwest::Result<(u16
 }
 
 #[tokio::test]
-async fn a_key_is_accepted_once_by_who_honours_it_and_each_time_by_who_does_not() {
+async fn a_provider_that_honours_keys_accepts_a_key_once_and_another_each_time() {
     for (fake, mails) in [(FakeMail::start(), 1), (FakeMail::start_ignoring_keys(), 2)] {
         let first = send(&fake, "k", "Hello").await.expect("an answer");
         let second = send(&fake, "k", "Hello").await.expect("an answer");
@@ -44,7 +44,7 @@ async fn a_key_with_another_mail_is_refused_until_it_is_forgotten() {
 }
 
 #[tokio::test]
-async fn failures_come_in_the_order_that_was_asked_for() {
+async fn failures_happen_in_the_requested_order() {
     use Behaviour::{Accept, AcceptAndBabble, AcceptAndCut, AcceptAndFail, Cut, Fail, RateLimit};
     let fake = FakeMail::start_ignoring_keys();
     fake.next([RateLimit(7), Fail(422), Cut, Accept, AcceptAndCut, AcceptAndFail(500), AcceptAndBabble]);
@@ -78,7 +78,7 @@ async fn a_slow_answer_waits_for_its_release_and_its_key_is_in_progress() {
 }
 
 #[tokio::test]
-async fn refused_connections_come_back() {
+async fn refused_connections_can_connect_again() {
     let fake = FakeMail::start();
     fake.refuse_connections();
     assert!(send(&fake, "k", "Hello").await.is_err_and(|error| error.is_connect()));

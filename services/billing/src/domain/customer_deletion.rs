@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_goes_on_until_everything_is_redacted() {
+    fn a_job_continues_until_everything_is_redacted() {
         for (status, next) in [
             ("validating", Next::Wait),
             ("ready", Next::Run),

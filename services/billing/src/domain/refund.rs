@@ -167,7 +167,7 @@ mod tests {
     proptest! {
         /// The refunds together never exceed the payment, whatever amounts are requested, in whatever order.
         #[test]
-        fn refunds_never_come_to_more_than_was_paid(
+        fn refunds_never_exceed_the_paid_amount(
             paid in 1_i64..100_000,
             asked in proptest::collection::vec(proptest::option::of(-10_i64..120_000), 1..12),
         ) {

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn payment_status_decides_not_the_name_of_the_event() {
+    fn payment_status_decides_and_not_the_events_type() {
         use SessionEvent::{AsyncPaymentFailed, AsyncPaymentSucceeded, Completed, Expired};
         assert_eq!(state_of(|_| (), Completed), State::Paid);
         for event in [Completed, AsyncPaymentSucceeded] {
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_checkout_need_not_say_anything() {
+    fn an_abandoned_checkout_may_lack_all_fields() {
         let abandoned = |s: &mut Value| {
             *s = json!({"id": "cs_1", "mode": "payment", "status": "expired", "payment_status": "unpaid",
                         "metadata": {"mode": "dfy", "plan": "starter"}});

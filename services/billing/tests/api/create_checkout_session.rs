@@ -94,7 +94,7 @@ async fn an_order_waits_for_its_payment_before_the_buyer_is_sent_away() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_pending_and_the_same_wish_finds_the_same_session() {
+async fn a_subscription_is_pending_and_the_same_request_finds_the_same_session() {
     let shop = Shop::open().await;
     let wish = || buy(growth(Term::Monthly, &[AddOn::WhiteLabel]));
     let session = shop.check_out(&ada(), wish()).await.expect("a session");

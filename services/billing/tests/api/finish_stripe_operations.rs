@@ -63,7 +63,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_session_that_was_asked_for_is_made_once_under_its_key_and_the_caller_finds_it() {
+async fn a_requested_session_is_made_once_under_its_key_and_the_caller_finds_it() {
     let shop = Shop::open().await;
     shop.stripe.reset().await;
     shop.answer("POST", "/v1/customers", 200, json!({"id": "cus_1", "email": "ada@example.com"})).await;
@@ -104,7 +104,7 @@ async fn a_refusal_ends_the_order() {
 }
 
 #[tokio::test]
-async fn a_customer_that_was_asked_for_is_made_under_its_key() {
+async fn a_requested_customer_is_made_under_its_key() {
     let shop = Shop::open().await;
     shop.stripe.reset().await;
     shop.answer("POST", "/v1/customers", 429, busy()).await;
@@ -115,7 +115,7 @@ async fn a_customer_that_was_asked_for_is_made_under_its_key() {
 }
 
 #[tokio::test]
-async fn a_customer_that_is_there_already_is_found_by_its_label_after_its_key_was_forgotten() {
+async fn an_existing_customer_is_found_by_its_label_after_its_key_has_expired() {
     let shop = Shop::open().await;
     shop.stripe.reset().await;
     shop.answer("POST", "/v1/customers", 429, busy()).await;
@@ -139,7 +139,7 @@ async fn a_customer_that_is_there_already_is_found_by_its_label_after_its_key_wa
 }
 
 #[tokio::test]
-async fn a_change_of_a_subscription_that_was_asked_for_is_made_under_its_key() {
+async fn a_requested_change_of_a_subscription_is_made_under_its_key() {
     let shop = Shop::open().await;
     shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;
     shop.stripe.reset().await;
@@ -192,7 +192,7 @@ async fn operations_that_fail_each_time_do_not_keep_the_others_waiting() {
 }
 
 #[tokio::test]
-async fn an_older_wish_is_not_carried_out_after_a_newer_one() {
+async fn an_older_request_is_not_carried_out_after_a_newer_one() {
     let shop = Shop::open().await;
     shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;
     shop.answer_once("POST", "/v1/subscriptions/sub_1", 429, busy()).await;
@@ -215,7 +215,7 @@ async fn an_older_wish_is_not_carried_out_after_a_newer_one() {
 }
 
 #[tokio::test]
-async fn a_wish_that_things_stay_as_they_are_replaces_one_that_stripe_has_not_answered() {
+async fn a_request_without_a_change_replaces_one_that_stripe_has_not_answered() {
     const SUBSCRIPTION: &str = "/v1/subscriptions/sub_1";
     let shop = Shop::open().await;
     shop.subscribe(&subscription("active", &[("GROWTH", 7900)])).await;

@@ -53,7 +53,7 @@ async fn a_link_to_a_trial_is_valid_after_it() {
 }
 
 #[tokio::test]
-async fn somebody_with_an_account_gets_no_link() {
+async fn a_customer_with_an_account_gets_no_link() {
     let shop = Shop::open().await;
     shop.subscribe(&subscription_now("incomplete")).await;
     assert!(shop.subscription().await.is_some(), "reading it claims it");

@@ -32,7 +32,7 @@ async fn the_owner_is_shown_the_contract_the_amount_and_until_when() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_until_when_it_was_possible() {
+async fn a_refusal_names_the_end_of_the_period() {
     let (shop, order) = Shop::sold_now().await;
     let before = shop.offer(&order).await;
     shop.bench.advance(TimeDelta::days(17)).await;

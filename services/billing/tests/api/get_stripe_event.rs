@@ -34,7 +34,7 @@ async fn a_quarantined_event_shows_its_failure_and_its_body() {
 }
 
 #[tokio::test]
-async fn an_event_that_never_came_is_not_found() {
+async fn a_missing_event_is_not_found() {
     let bench = Bench::start().await;
     let status = refused(bench.get_stripe_event(&Caller::staff(), "evt_1").await);
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "STRIPE_EVENT_NOT_FOUND"));

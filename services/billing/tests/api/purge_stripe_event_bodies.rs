@@ -18,7 +18,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn only_bodies_that_were_kept_long_enough_go() {
+async fn only_bodies_past_their_retention_are_purged() {
     let bench = Bench::start().await;
     bench.outlive_slot("purge_stripe_event_bodies", "PurgeStripeEventBodies").await;
     for n in 1..=3 {
@@ -48,7 +48,7 @@ async fn only_bodies_that_were_kept_long_enough_go() {
 }
 
 #[tokio::test]
-async fn a_body_that_mentions_somebody_who_is_held_stays_until_the_hold_ends() {
+async fn a_body_that_mentions_a_held_person_stays_until_the_hold_ends() {
     let bench = Bench::start().await;
     bench.outlive_slot("purge_stripe_event_bodies", "PurgeStripeEventBodies").await;
     for name in ["ada", "bob"] {

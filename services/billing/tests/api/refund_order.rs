@@ -73,7 +73,7 @@ async fn refunds_of_all_makers_end_the_order_once_all_is_back() {
 }
 
 #[tokio::test]
-async fn refunds_at_once_never_come_to_more_than_was_paid() {
+async fn concurrent_refunds_never_exceed_the_paid_amount() {
     let (shop, order) = Shop::sold().await;
     let all = (0..6).map(|_| shop.refund(&order, 4000));
     let made = futures_util::future::join_all(all).await;

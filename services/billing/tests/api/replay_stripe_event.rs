@@ -121,7 +121,7 @@ async fn without_body_the_object_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn an_event_that_never_came_is_not_found_and_no_id_is_named() {
+async fn a_missing_event_is_not_found_and_a_malformed_id_is_named() {
     let bench = Bench::start().await;
     let status = refused(bench.replay(&Caller::staff(), "evt_1").await);
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "STRIPE_EVENT_NOT_FOUND"));

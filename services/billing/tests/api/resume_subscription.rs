@@ -54,7 +54,7 @@ async fn an_end_that_the_portal_has_set_as_a_time_is_unset() {
 }
 
 #[tokio::test]
-async fn a_key_is_good_for_one_rpc_alone() {
+async fn a_key_is_valid_for_one_rpc_only() {
     let shop = Shop::open().await;
     shop.subscribe(&ending(false)).await;
     shop.stripe.reset().await;

@@ -28,7 +28,7 @@ async fn stated_in(shop: Shop) -> (Shop, Withdrawal) {
 }
 
 #[tokio::test]
-async fn each_step_is_found_done_after_a_crash_and_nothing_is_done_twice() {
+async fn after_a_crash_each_finished_step_is_recognised_and_not_repeated() {
     let (shop, made) = stated().await;
     let done = "stripe_operations WHERE kind = 'SUBSCRIPTION_END' AND state = 'DONE'";
     // Stripe did not end it.
@@ -144,7 +144,7 @@ async fn a_withdrawal_waits_for_a_disputed_payment_and_pays_it_back_once_we_win(
 }
 
 #[tokio::test]
-async fn a_later_charge_that_a_bank_has_is_waited_for_although_nothing_was_to_go_back() {
+async fn a_withdrawal_of_amount_0_waits_for_a_later_disputed_charge() {
     for (decision, state, back) in [("won", State::Requested, 7900), ("lost", State::Completed, 0)] {
         let shop = Shop::subscribed(json!({"object": "list", "data": []})).await;
         shop.answer("DELETE", DELETE, 429, busy()).await;

@@ -36,7 +36,7 @@ async fn the_customer_gets_a_mail_about_each_start_with_the_due_time() {
 }
 
 #[tokio::test]
-async fn a_guest_is_told_with_a_link_to_the_order() {
+async fn a_guest_gets_a_mail_with_a_link_to_the_order() {
     let bench = Bench::start().await;
     let order_id = bench.paid().await.order_id;
     let link = bench.link_token().await;

@@ -49,7 +49,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_paid_order_begins_its_flows_and_reminds_until_operators_are_told() {
+async fn a_paid_order_begins_its_flows_and_reminds_until_operators_get_a_notice() {
     let bench = Bench::start().await;
     bench.process(&event("evt_1", COMPLETED, &session("cs_1"))).await;
     let waiting = "order_flows WHERE next_step = 1 AND next_time = begin_time + interval '24 hours'";

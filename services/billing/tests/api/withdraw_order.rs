@@ -131,7 +131,7 @@ async fn an_order_that_cost_nothing_is_ended_and_stripe_is_not_asked() {
 }
 
 #[tokio::test]
-async fn beside_staff_refunds_and_other_withdrawals_no_more_goes_back_than_was_paid() {
+async fn with_refunds_by_staff_and_other_withdrawals_no_more_is_paid_back_than_was_paid() {
     let (shop, order) = Shop::sold_now().await;
     let etag = shop.offer(&order).await.etag;
     let caller = ada();

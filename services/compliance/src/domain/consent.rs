@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_about_cookies_holds_for_a_year_and_one_about_mails_for_ever() {
+    fn a_decision_about_cookies_is_valid_for_a_year_and_one_about_mails_for_ever() {
         let now = DateTime::UNIX_EPOCH;
         for (purpose, holds) in [(Purpose::CookiesAnalytics, false), (Purpose::MailProductUpdates, true)] {
             let yes = Decision { scope: purpose.as_str().to_owned(), given: true, time: now };

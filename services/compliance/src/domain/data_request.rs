@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_goes_one_way_and_an_erasure_another() {
+    fn a_copy_and_an_erasure_pass_through_different_states() {
         let email = || "ada@example.com".parse::<Email>().expect("an address");
         let mut copy = DataRequest::of_mail(email(), Entitlement::Access, now());
         for (step, state) in
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declaration_waits_for_its_code_and_for_nobody_else() {
+    fn a_declaration_waits_for_its_code_only() {
         for entitlement in [Entitlement::Objection, Entitlement::ConsentWithdrawal] {
             let email = "ada@example.com".parse().expect("an address");
             let mut request = DataRequest::of_mail(email, entitlement, now());

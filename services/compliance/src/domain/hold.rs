@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restriction_ends_seven_days_after_its_person_is_told() {
+    fn a_restriction_ends_seven_days_after_the_mail_to_its_person() {
         let now = DateTime::UNIX_EPOCH;
         let mut hold = Hold { kind: HoldKind::Restriction, ..Hold::legal("", "", now) };
         hold.lift("The data is right.", now).expect("it stands");

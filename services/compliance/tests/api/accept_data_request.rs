@@ -26,7 +26,7 @@ pub(crate) async fn restrict(bench: &Bench) -> String {
 }
 
 #[tokio::test]
-async fn a_restriction_that_is_accepted_stands_and_keeps_what_is_old() {
+async fn an_accepted_restriction_is_in_force_and_keeps_old_rows() {
     let bench = Bench::start().await;
     let id = bench.create(&ada(), Right::Restriction).await.expect("created").data_request_id;
     assert!(accept(&bench, &ada(), &id).await.is_err(), "only staff");

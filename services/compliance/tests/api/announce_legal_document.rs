@@ -61,7 +61,7 @@ async fn a_person_who_accepted_only_the_terms_gets_a_mail_about_a_new_privacy_no
 }
 
 #[tokio::test]
-async fn a_call_that_waits_names_nobody_so_an_erasure_does_not_remove_it() {
+async fn a_waiting_call_has_no_personal_data_so_an_erasure_does_not_remove_it() {
     const CALLS: &str = "runtime.work WHERE rpc LIKE '%/AnnounceLegalDocument'";
     let bench = Bench::start().await;
     // More people than one call tells. The second call cannot read the last address, so it waits.

@@ -94,7 +94,7 @@ async fn a_copy_whose_building_began_before_an_erasure_does_not_survive_it() {
 }
 
 #[tokio::test]
-async fn a_copy_goes_to_the_folder_while_the_bucket_fails_and_operators_are_told() {
+async fn a_copy_goes_to_the_folder_while_the_bucket_fails_and_operators_get_a_notice() {
     let bench = Bench::start_without_its_bucket().await;
     let id = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
     bench.until(&id, State::Done).await;
@@ -119,7 +119,7 @@ async fn a_copy_goes_to_google_drive_and_comes_back_until_it_is_removed() {
 }
 
 #[tokio::test]
-async fn a_copy_goes_to_the_folder_while_google_drive_fails_and_operators_are_told() {
+async fn a_copy_goes_to_the_folder_while_google_drive_fails_and_operators_get_a_notice() {
     let drive = FakeDrive::start();
     let bench = Bench::start_with_drive(drive.settings()).await;
     drive.set_down(true);

@@ -14,7 +14,7 @@ async fn create(bench: &Bench, caller: &Caller, request: CreateBreachRequest) ->
 }
 
 #[tokio::test]
-async fn a_breach_is_recorded_once_and_told_and_its_72_hours_run() {
+async fn a_breach_is_recorded_once_with_a_notice_and_its_72_hours_run() {
     let bench = Bench::start().await;
     let request = CreateBreachRequest { facts: Some(facts()), aware_time: None };
     for caller in [Caller::anonymous(), ada()] {

@@ -34,7 +34,7 @@ async fn a_try_does_the_same_for_a_request_that_sent_no_code() {
 }
 
 #[tokio::test]
-async fn a_request_that_sent_no_code_does_not_put_off_the_next_code() {
+async fn a_request_that_sent_no_code_does_not_delay_the_next_code() {
     let bench = Bench::start().await;
     bench.create_mailed("ada@example.com", Right::Access).await;
     bench.advance(chrono::TimeDelta::hours(23)).await;

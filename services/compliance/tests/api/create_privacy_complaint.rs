@@ -10,7 +10,7 @@ use levqor_runtime::testing::{Caller, reason, refused, violated};
 use crate::bench::{Bench, ada};
 
 #[tokio::test]
-async fn a_complaint_is_acknowledged_by_one_mail_and_operators_are_told() {
+async fn a_complaint_is_acknowledged_by_one_mail_and_operators_get_a_notice() {
     let bench = Bench::start().await;
     let created = bench.complain(&ada()).await.expect("created");
     assert_eq!((created.state(), created.origin()), (State::Acknowledged, Origin::Account));

@@ -60,7 +60,7 @@ async fn old_rows_stay_during_a_legal_hold_and_are_erased_after_its_release() {
 }
 
 #[tokio::test]
-async fn a_hold_that_a_backup_brought_back_ends_and_one_that_stands_stays() {
+async fn a_hold_that_a_backup_restored_ends_and_one_in_force_stays() {
     let bench = Bench::start().await;
     bench.outlive_slot("enforce_retention", "EnforceRetention").await;
     let staff = Caller::staff();

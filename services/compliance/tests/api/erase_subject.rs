@@ -35,7 +35,7 @@ async fn erase(bench: &Bench, plans: Vec<ErasurePlan>) -> Result<EraseSubjectRes
 }
 
 #[tokio::test]
-async fn a_plan_that_is_not_of_the_rows_of_now_is_refused_and_nothing_is_erased() {
+async fn a_plan_of_older_rows_is_refused_and_nothing_is_erased() {
     let bench = Bench::start().await;
     bench.create(&ada(), Right::Erasure).await.expect("created");
     let stale = plans(&bench).await;

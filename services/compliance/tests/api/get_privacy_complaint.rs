@@ -16,7 +16,7 @@ pub(crate) async fn get(bench: &Bench, caller: &Caller, id: &str) -> Result<Priv
 }
 
 #[tokio::test]
-async fn a_complaint_of_somebody_else_does_not_exist() {
+async fn a_complaint_of_another_person_is_not_found() {
     let bench = Bench::start().await;
     let created = bench.complain(&ada()).await.expect("created");
     let id = &created.privacy_complaint_id;

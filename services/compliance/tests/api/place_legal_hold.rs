@@ -59,7 +59,7 @@ fn erasure() -> EraseSubjectRequest {
 }
 
 #[tokio::test]
-async fn a_legal_hold_stands_at_once_and_is_known_everywhere_soon() {
+async fn a_legal_hold_is_in_force_at_once_and_reaches_every_service() {
     let bench = Bench::start().await;
     assert!(place(&bench, &ada(), "case-7", "ada@example.com").await.is_err(), "only staff");
     let placed = place(&bench, &Caller::staff(), "case-7", "Ada@EXAMPLE.com").await.expect("placed");

@@ -23,7 +23,7 @@ pub(crate) async fn notify(bench: &Bench, id: &str, delay_reasons: &str) -> Resu
 }
 
 #[tokio::test]
-async fn a_notice_ends_the_72_hours_and_what_operators_were_told_of_them() {
+async fn a_notice_to_the_regulator_ends_the_72_hours_and_their_notices() {
     let bench = Bench::start().await;
     let id = bench.breach().await.breach_id;
     let sweep = async || {

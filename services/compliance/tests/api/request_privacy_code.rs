@@ -38,7 +38,7 @@ async fn every_address_gets_the_same_page_and_one_code_a_day() {
 }
 
 #[tokio::test]
-async fn a_form_with_a_mistake_is_shown_again_with_what_was_entered() {
+async fn a_form_with_a_mistake_is_shown_again_with_its_input() {
     let bench = Bench::start().await;
     for fields in
         ["email=ada&right=RIGHT_ACCESS", "email=ada%40example.com", "email=ada%40example.com&right=x", ""]
@@ -53,7 +53,7 @@ async fn a_form_with_a_mistake_is_shown_again_with_what_was_entered() {
 }
 
 #[tokio::test]
-async fn an_objection_and_a_withdrawal_send_a_code_and_tell_nothing_of_the_address() {
+async fn an_objection_and_a_withdrawal_send_a_code_and_do_not_reveal_whether_the_address_is_known() {
     let bench = Bench::start().await;
     bench.record(&ada(), "", &[(ConsentPurpose::MailProductUpdates, true)]).await.expect("recorded");
     set(&bench, &ada(), ObjectionScope::Profiling, true).await;
@@ -79,7 +79,7 @@ async fn an_objection_and_a_withdrawal_send_a_code_and_tell_nothing_of_the_addre
 }
 
 #[tokio::test]
-async fn a_copy_does_not_put_off_an_objection_on_the_same_day() {
+async fn a_copy_does_not_delay_an_objection_on_the_same_day() {
     let bench = Bench::start().await;
     ask(&bench, "email=ada%40example.com&right=RIGHT_ACCESS").await;
     ask(&bench, "email=ada%40example.com&right=RIGHT_OBJECTION&objection_scope=OBJECTION_SCOPE_MARKETING")
@@ -91,7 +91,7 @@ async fn a_copy_does_not_put_off_an_objection_on_the_same_day() {
 }
 
 #[tokio::test]
-async fn a_declaration_that_took_effect_does_not_put_off_the_next_one() {
+async fn a_declaration_that_took_effect_does_not_delay_the_next_one() {
     let bench = Bench::start().await;
     let objection = "email=ada%40example.com&right=RIGHT_OBJECTION&objection_scope=OBJECTION_SCOPE_ALL";
     let withdrawal = "email=ada%40example.com&right=RIGHT_CONSENT_WITHDRAWAL&withdrawn=ALL";

@@ -142,7 +142,7 @@ async fn the_person_gets_a_mail_only_after_the_ledger_has_the_erasure() {
 }
 
 #[tokio::test]
-async fn a_copy_in_a_storage_that_is_not_set_any_more_keeps_the_erasure_open_and_operators_are_told() {
+async fn a_copy_in_a_storage_without_settings_keeps_the_erasure_open_and_operators_get_a_notice() {
     let drive = FakeDrive::start();
     let bench = Bench::start_with_drive(drive.settings()).await;
     let copy = bench.create(&ada(), Right::Access).await.expect("created").data_request_id;
@@ -289,7 +289,7 @@ async fn no_further_call_erases_after_a_legal_hold_is_placed() {
 }
 
 #[tokio::test]
-async fn a_person_is_not_told_of_an_erasure_after_a_legal_hold_is_placed() {
+async fn no_mail_about_an_erasure_is_sent_after_a_legal_hold_is_placed() {
     let support = FakePeer::start().await;
     let bench = Bench::start_with_peers(&support, false).await;
     let id = due(&bench).await;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_correction_runs_once_and_the_person_is_told() {
+async fn a_correction_runs_once_and_the_person_gets_a_mail() {
     let bench = Bench::start().await;
     let request = CreateDataRequestRequest {
         right: Right::Rectification.into(),

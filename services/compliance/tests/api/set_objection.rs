@@ -52,7 +52,7 @@ pub(crate) async fn told_changes(bench: &Bench) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_person_with_a_verified_address_is_mailed_what_changed_and_nothing_if_nothing_did() {
+async fn a_person_with_a_verified_address_gets_a_mail_only_about_changes() {
     let bench = Bench::start().await;
     for objects in [true, true, false, false] {
         set(&bench, &ada(), ObjectionScope::Profiling, objects).await;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_hold_is_known_everywhere_once_every_service_was_told() {
+async fn a_hold_is_in_force_everywhere_once_every_service_has_it() {
     let bench = Bench::start().await;
     let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
     eventually("every service knows", || async {
@@ -27,7 +27,7 @@ async fn a_hold_is_known_everywhere_once_every_service_was_told() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_not_told_for_an_hour_is_told_again() {
+async fn a_change_that_was_not_sent_for_an_hour_is_sent_again() {
     let bench = Bench::start().await;
     let hold = place(&bench, &Caller::staff(), "case-7", "ada@example.com").await.expect("placed");
     eventually("every service knows", || async {

@@ -115,7 +115,7 @@ mod tests {
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
     #[test]
-    fn a_notice_comes_at_most_three_times() {
+    fn a_notice_is_sent_at_most_three_times() {
         let mut delivery = new();
         for attempt in 1..=MOST_UNANSWERED {
             assert_eq!(delivery.begin(NOW), Step::Call, "{attempt}");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_notice_is_taken_up_again_and_a_sent_one_is_not() {
+    fn a_failed_notice_is_retried_and_a_sent_one_is_not() {
         let mut delivery = new();
         delivery.begin(NOW);
         delivery.not_taken("403");

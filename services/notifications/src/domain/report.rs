@@ -160,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_order_and_any_repetition_tell_the_same(
+        fn any_order_and_any_repetition_give_the_same_reports(
             told in vec(report(), 1..12),
             shuffled in vec(any::<Index>(), 0..40),
             reversed in any::<bool>(),

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn other_types_tell_nothing_whatever_they_hold() {
+    fn other_types_have_no_outcome() {
         let others = OTHERS.iter().copied().filter(|event_type| *event_type != RECEIVED);
         for event_type in others.chain(["contact.created", "email.yet_unknown"]) {
             let body = json!({"type": event_type}).to_string();

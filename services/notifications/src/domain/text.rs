@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cannot_turn_the_text_around_it() {
+    fn a_line_cannot_reverse_the_text_around_it() {
         assert_eq!(line("Ada\u{202e}evil\u{2066}\u{200f}").as_deref(), Some("Adaevil"));
         assert_eq!(line("\u{feff}\u{200b}Ada").as_deref(), Some("Ada"));
     }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_slacks_word_is_evidence() {
+    fn only_slacks_own_answer_is_evidence() {
         let refused =
             |what: &str| Answer::NotTaken { what: what.to_owned(), retry_after: None, refused: true };
         for (status, body, expected) in [

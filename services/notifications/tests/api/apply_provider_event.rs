@@ -31,7 +31,7 @@ async fn apply(notified: &Notified, caller: &Caller, id: &str) -> Result<EventSt
 }
 
 #[tokio::test]
-async fn a_bounce_is_shown_beside_the_state_that_says_who_took_it() {
+async fn a_bounce_is_shown_beside_the_state_of_the_message() {
     let (provider, notified, id) = sent().await;
     let event =
         notified.told(&provider.tell(0, "email.bounced", 7, &no_such_address()), EventState::Applied).await;
@@ -95,7 +95,7 @@ async fn types_that_tell_nothing_are_kept_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_done_with_stays_so() {
+async fn a_settled_event_stays_settled() {
     let (provider, notified, id) = sent().await;
     let event =
         notified.told(&provider.tell(0, "email.delivered", 0, &Value::Null), EventState::Applied).await;

@@ -33,7 +33,7 @@ async fn the_button_confirms_once_and_the_proof_stays() {
 }
 
 #[tokio::test]
-async fn a_day_later_the_button_confirms_nothing() {
+async fn after_a_day_the_button_does_not_confirm() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     let token = notified.asked(&provider, "ada@example.com").await;

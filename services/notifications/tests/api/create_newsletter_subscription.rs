@@ -36,7 +36,7 @@ pub(crate) fn token_in(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_address_is_asked_and_gets_nothing_before_it_says_yes() {
+async fn an_address_gets_no_newsletter_before_its_confirmation() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     notified.enter("Ada@Example.com", &TIPS).await.expect("an answer");

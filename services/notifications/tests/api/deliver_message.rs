@@ -45,7 +45,7 @@ async fn a_message_that_was_sent_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_crash_before_the_outcome_is_written_down_sends_no_second_mail() {
+async fn a_crash_before_the_outcome_is_stored_sends_no_second_mail() {
     let notified = Notified::start().await;
     let before = notified.sent("a", welcome("1", "ada@example.com")).await;
     notified.execute(FORGET_THE_OUTCOME).await;

@@ -49,7 +49,7 @@ impl Notified {
 }
 
 #[tokio::test]
-async fn a_refusal_shows_at_once_and_the_notice_comes_when_it_is_mended() {
+async fn a_refusal_is_shown_at_once_and_its_notice_is_sent_after_the_fix() {
     let channels = FakeChannels::start().await;
     channels.next([403]);
     let notified = Notified::start_with_slack(&channels).await;

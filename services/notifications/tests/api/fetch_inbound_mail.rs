@@ -64,7 +64,7 @@ async fn a_mail_to_us_is_handed_over_with_only_what_support_needs() {
 }
 
 #[tokio::test]
-async fn a_mail_that_the_provider_does_not_have_is_told_and_without_a_domain_nothing_is_fetched() {
+async fn a_mail_that_the_provider_lacks_is_an_error_and_without_a_domain_nothing_is_fetched() {
     let (provider, elsewhere) = (FakeMail::start(), FakeMail::start());
     let notified = taking(&provider, "in.levqor.ai").await;
     let gone = elsewhere.receive(Inbound::new("a@b.cd", "ticket-1@in.levqor.ai", "Hi"));

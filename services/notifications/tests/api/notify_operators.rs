@@ -64,7 +64,7 @@ fn fact(second: i64) -> NotifyOperatorsRequest {
 }
 
 #[tokio::test]
-async fn a_fact_is_told_on_every_channel_with_its_text_escaped() {
+async fn a_fact_is_sent_to_every_channel_with_its_text_escaped() {
     let channels = FakeChannels::start().await;
     let notified = Notified::start_with_channels(&channels).await;
     assert!(notified.report(1, "<b>&</b> was\nquarantined").await.expect("told").told);
@@ -143,7 +143,7 @@ async fn a_report_says_how_often_an_open_notice_was_reported() {
 }
 
 #[tokio::test]
-async fn a_notice_that_comes_after_its_end_is_not_told() {
+async fn a_notice_that_arrives_after_its_end_is_not_sent() {
     let notified = Notified::start().await;
     assert!(notified.end(2).await.operator_notice_id.is_empty());
     let late = notified.report(1, "late").await.expect("an answer");

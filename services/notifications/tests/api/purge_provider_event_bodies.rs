@@ -27,7 +27,7 @@ const STORED: &str = "
          AS event (n, state, age)";
 
 #[tokio::test]
-async fn only_bodies_that_were_kept_long_enough_go() {
+async fn only_bodies_past_their_retention_are_purged() {
     let notified = Notified::start().await;
     notified.outlive_slot("purge_provider_event_bodies", "PurgeProviderEventBodies").await;
     notified.execute(STORED).await;
@@ -43,7 +43,7 @@ async fn only_bodies_that_were_kept_long_enough_go() {
 }
 
 #[tokio::test]
-async fn a_body_that_mentions_somebody_who_is_held_stays_until_the_hold_ends() {
+async fn a_body_that_mentions_a_held_person_stays_until_the_hold_ends() {
     let notified = Notified::start().await;
     notified.outlive_slot("purge_provider_event_bodies", "PurgeProviderEventBodies").await;
     notified

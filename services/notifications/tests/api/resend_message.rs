@@ -63,7 +63,7 @@ async fn a_failed_message_is_sent_again_as_the_same_message_under_a_new_key() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_sent_again_comes_from_the_sender_of_todays_settings() {
+async fn a_resent_message_has_the_sender_of_todays_settings() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     provider.next([Fail(422)]);
@@ -78,7 +78,7 @@ async fn a_message_that_is_sent_again_comes_from_the_sender_of_todays_settings()
 }
 
 #[tokio::test]
-async fn a_message_that_somebody_asked_for_is_not_asked_for_anew_by_being_sent_again() {
+async fn resending_a_message_does_not_renew_its_request() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     provider.next([Fail(422)]);
@@ -92,7 +92,7 @@ async fn a_message_that_somebody_asked_for_is_not_asked_for_anew_by_being_sent_a
 }
 
 #[tokio::test]
-async fn a_message_that_waits_or_is_in_doubt_is_not_sent_again_by_this() {
+async fn a_pending_message_and_one_in_doubt_cannot_be_resent() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let pending = notified.pending().await;

@@ -177,7 +177,7 @@ async fn a_sweep_that_gets_no_slot_continues_when_there_is_one() {
 }
 
 #[tokio::test]
-async fn a_mail_that_waited_for_days_before_it_was_sent_is_asked_about() {
+async fn a_mail_that_was_sent_after_days_is_looked_up_at_the_provider() {
     let provider = FakeMail::start();
     let (notified, _) = Notified::without_webhooks(&provider, 1).await;
     provider.becomes(0, "delivered");

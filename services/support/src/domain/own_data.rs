@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_about_the_own_account_is_told_from_one_about_the_rules() {
+    fn a_question_about_the_own_account_is_distinguished_from_one_about_the_rules() {
         use OwnTopic::{Orders, Subscription, Tickets};
 
         let phrases = OwnPhrases::shipped();

@@ -19,7 +19,7 @@ pub(crate) fn complaint(form_token: &str) -> CreateComplaintRequest {
 }
 
 #[tokio::test]
-async fn a_complaint_is_acknowledged_by_one_mail_and_told() {
+async fn a_complaint_is_acknowledged_by_one_mail_with_one_notice() {
     let bench = Bench::start().await;
     let token = bench.form_token().await;
     let created = bench.complaints().create_complaint(Caller::anonymous().request(complaint(&token))).await;

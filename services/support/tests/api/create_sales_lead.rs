@@ -9,7 +9,7 @@ use super::get_form_token::sales;
 use crate::bench::Bench;
 
 #[tokio::test]
-async fn a_lead_is_stored_scored_acknowledged_and_told_and_an_address_is_not_flooded() {
+async fn a_lead_is_stored_scored_acknowledged_and_reported_and_an_address_gets_few_mails() {
     let bench = Bench::start().await;
     let token = bench.form_token().await;
     for _ in 0..5 {

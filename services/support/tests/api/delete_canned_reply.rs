@@ -6,7 +6,7 @@ use levqor_runtime::testing::{Caller, reason, refused};
 use crate::bench::{Bench, ada};
 
 #[tokio::test]
-async fn a_deleted_canned_reply_is_gone_and_the_reply_stays() {
+async fn a_deleted_canned_reply_is_not_found_and_sent_replies_stay() {
     let bench = Bench::start().await;
     let staff = Caller::staff();
     let ticket_id = bench.ticket(&ada(), "Help").await.ticket_id;

@@ -42,7 +42,7 @@ async fn a_conversation_is_resumed_with_its_turns_in_order() {
 }
 
 #[tokio::test]
-async fn a_conversation_of_a_thousand_messages_is_answered_listed_by_pages_and_has_its_way_to_a_person() {
+async fn a_conversation_of_a_thousand_messages_is_answered_listed_in_pages_and_can_be_handed_to_a_person() {
     let model = FakeModel::start(writes(WRITTEN, QUOTE)).await;
     let bench = model.bench().await;
     let chat = bench.chat(Caller::anonymous()).await;

@@ -65,7 +65,7 @@ async fn the_mail_about_a_solution_has_a_link_to_one_question() {
 }
 
 #[tokio::test]
-async fn a_ticket_that_is_solved_again_has_a_new_link_and_an_answered_one_is_asked_no_more() {
+async fn a_ticket_that_is_solved_again_has_a_new_survey_link_unless_it_was_answered() {
     let bench = Bench::start().await;
     let id = bench.ticket(&ada(), "Help").await.ticket_id;
     let solve_again = async || {

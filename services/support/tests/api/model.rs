@@ -193,7 +193,7 @@ async fn no_prompt_sends_or_gets_anything_of_another_customer() {
 }
 
 #[tokio::test]
-async fn a_model_that_fails_again_and_again_is_left_alone_for_a_while() {
+async fn a_model_that_fails_repeatedly_is_not_called_for_a_while() {
     let model = FakeModel::start(ResponseTemplate::new(500)).await;
     let bench = model.bench().await;
     let chat = bench.chat(Caller::anonymous()).await;

@@ -157,7 +157,7 @@ async fn five_messages_at_once_are_one_turn() {
 }
 
 #[tokio::test]
-async fn a_conversation_is_its_owners_and_nobody_elses() {
+async fn a_conversation_is_visible_to_its_owner_only() {
     let bench = Bench::start().await;
     let (guests, adas) = (bench.chat(Caller::anonymous()).await, bench.chat(ada()).await);
     let stranger = |chat: &Chat<'_>, caller: Caller, token: &str| {

@@ -89,7 +89,7 @@ async fn a_checkout_ends_free_or_expired() {
 }
 
 #[tokio::test]
-async fn money_goes_back_in_parts_and_never_more_than_came() {
+async fn money_is_refunded_in_parts_and_never_more_than_was_paid() {
     let stripe = Stripe::start();
     let session = stripe.buy("starter", ADA);
     let intent = stripe.field(&format!("/v1/checkout/sessions/{session}"), "/payment_intent").await;

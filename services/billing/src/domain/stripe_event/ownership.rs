@@ -113,7 +113,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_account_that_is_named_is_another_one_however_it_is_spelt() {
+    fn an_event_that_names_an_account_is_of_another_account() {
         for field in ["account", "context"] {
             for own in [json!({}), json!({field: null}), json!({field: ""})] {
                 assert_eq!(other_account(&own), None, "{own}");

@@ -95,7 +95,7 @@ fn the_guarantee_runs_from_the_first_payment_and_the_right_from_the_contract() {
 }
 
 #[test]
-fn a_refusal_says_why_and_until_when_it_was_possible() {
+fn a_refusal_names_the_reason_and_the_end_of_the_period() {
     let paid = contract("2026-11-02T10:00:00Z");
     for (contract, expected, words) in [
         (

@@ -9,7 +9,7 @@ use super::{buy, dfy};
 use crate::support::{Shop, ada, busy, refused};
 
 #[tokio::test]
-async fn a_customer_that_was_asked_for_under_an_older_address_is_made_once_and_gets_the_new_one() {
+async fn a_customer_requested_under_an_older_address_is_made_once_and_gets_the_new_one() {
     let shop = Shop::open_at(MockServer::start().await).await;
     shop.answer_once("POST", "/v1/customers", 429, busy()).await;
     shop.sell().await;

@@ -49,7 +49,7 @@ fn old(id: &str, event_type: &str, object: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_event_of_a_type_that_nothing_follows_from_is_ignored_and_says_so() {
+async fn an_event_of_an_ignored_type_is_ignored_with_a_reason() {
     let bench = Bench::start().await;
     for (n, event_type) in ["payment_intent.created", "checkout.session.reinvented"].into_iter().enumerate() {
         let event = bench.process(&event(&format!("evt_{n}"), event_type, &session("cs_1"))).await;
@@ -173,7 +173,7 @@ async fn a_late_or_repeated_event_waits_while_it_is_unknown_whether_its_person_w
 }
 
 #[tokio::test]
-async fn an_event_that_came_at_once_and_waited_for_the_worker_is_late_too() {
+async fn an_event_that_arrived_at_once_and_waited_for_the_worker_is_late_too() {
     // Billing has no address of compliance, so it does not know who was erased.
     let idle = Idle::start(&[]).await;
     idle.execute(ERASED).await;

@@ -73,7 +73,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_killed_workers_work_is_taken_up_within_a_minute() {
+async fn a_killed_workers_calls_are_claimed_again_within_a_minute() {
     let bench = Bench::start().await;
     // A worker of another process claimed this key and was killed.
     let killed = "INSERT INTO runtime.leases (key, leased_until, fence)

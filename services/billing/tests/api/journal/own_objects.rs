@@ -182,7 +182,7 @@ async fn an_event_that_is_not_understood_is_quarantined_and_others_are_processed
 }
 
 #[tokio::test]
-async fn quarantine_is_raised_once_and_says_nothing_personal() {
+async fn a_quarantined_event_makes_one_notice_without_personal_data() {
     let (log, _guard) = Log::start(Level::ERROR);
     let bench = Bench::start().await;
     bench.process(&event("evt_0", COMPLETED, &unpaid("cs_0"))).await;

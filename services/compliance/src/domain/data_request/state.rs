@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_happens_without_its_step_before() {
+    fn each_step_needs_the_step_before() {
         let all = [
             State::AwaitingCode,
             State::Received,

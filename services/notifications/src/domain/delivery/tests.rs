@@ -67,7 +67,7 @@ fn the_window_begins_with_the_first_attempt_and_a_later_certainty_does_not_clear
 }
 
 #[test]
-fn an_attempt_of_another_round_is_waited_for_and_then_says_nothing() {
+fn an_attempt_of_another_round_is_waited_for_and_does_not_decide() {
     let attempts = [attempt(0, None)];
     let step =
         |now_s| next_step(&attempts, 2, &[Candidate { identity: "resend", memory: NONE }], 0, at(now_s));
@@ -139,7 +139,7 @@ fn hours_are_a_small_number() {
 }
 
 #[test]
-fn only_the_answer_of_the_provider_and_the_round_is_missed() {
+fn only_an_answer_of_the_same_provider_and_round_counts() {
     let lost = |provider: &str, round| Attempt {
         provider: provider.to_owned(),
         round,

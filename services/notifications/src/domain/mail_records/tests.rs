@@ -53,7 +53,7 @@ fn dmarc(record: &str) -> Dmarc {
 }
 
 #[test]
-fn a_dmarc_policy_says_what_receivers_shall_do() {
+fn a_dmarc_policy_is_read() {
     let strict =
         dmarc("v=DMARC1; p=reject; sp=quarantine; adkim=s; aspf=s; rua=mailto:d@example.com; t=y; psd=n");
     let expected = Dmarc {

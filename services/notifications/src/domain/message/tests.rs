@@ -63,7 +63,7 @@ fn only_evidence_ends_a_doubt_without_a_person() {
 }
 
 #[test]
-fn a_person_ends_a_doubt_and_nothing_else() {
+fn a_person_can_resolve_only_a_message_in_doubt() {
     let id = || "em_1".parse().expect("an id");
     for (resolution, state, round) in [
         (Resolution::Sent(id()), State::Sent, 1),

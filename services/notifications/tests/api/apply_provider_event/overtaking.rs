@@ -67,7 +67,7 @@ const HELD_UP: &str = "pg_locks JOIN pg_database AS d ON d.oid = database
                        WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
 
 #[tokio::test]
-async fn an_event_that_overtakes_the_providers_answer_waits_for_it() {
+async fn an_event_before_the_providers_answer_waits_for_it() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     provider.next([Behaviour::AcceptSlowly(TEN_S)]);

@@ -97,7 +97,7 @@ async fn a_key_is_trusted_for_its_window_and_no_longer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_late_for_the_window_leaves_a_doubt_at_once() {
+async fn an_answer_after_the_window_leaves_the_mail_in_doubt_at_once() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     provider.next([Fail(403), AcceptAndCut]);
@@ -122,7 +122,7 @@ async fn two_deliveries_never_call_the_provider_at_once() {
 }
 
 #[tokio::test]
-async fn a_delivery_of_an_older_round_that_is_under_way_is_waited_for() {
+async fn a_new_round_waits_for_a_delivery_of_the_older_round() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let id = notified.pending().await;
@@ -222,7 +222,7 @@ impl Away {
 }
 
 #[tokio::test]
-async fn an_answer_is_not_lost_because_the_database_is_away_for_a_moment() {
+async fn an_answer_is_not_lost_during_a_short_outage_of_the_database() {
     let provider = FakeMail::start_ignoring_keys();
     let notified = Notified::start_with(&provider, "0").await;
     let id = notified.pending().await;

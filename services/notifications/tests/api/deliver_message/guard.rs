@@ -70,7 +70,7 @@ fn guarded() -> SendMessageRequest {
 }
 
 #[tokio::test]
-async fn a_message_that_is_still_wanted_is_sent_and_one_that_is_not_never_is() {
+async fn a_wanted_message_is_sent_and_an_unwanted_one_is_not() {
     let guard = Guard::default();
     let notified = start(&guard, &[]).await;
     let sent = notified.sent("a", guarded()).await;

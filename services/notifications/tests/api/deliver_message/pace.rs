@@ -18,7 +18,7 @@ impl Notified {
 }
 
 #[tokio::test]
-async fn mails_that_come_together_leave_in_slots_and_those_without_a_slot_come_back() {
+async fn mails_at_once_are_sent_in_slots_and_those_without_a_slot_are_retried() {
     let smtp = FakeSmtp::start();
     let notified = Notified::start_with_smtp(None, &smtp, &[("SMTP_RATE", "4")]).await;
     let mut ids = Vec::new();
