@@ -1,4 +1,4 @@
-//! Gets one data request. Customers get NOT_FOUND for the request of another person.
+//! Gets one data request. Customers get `NOT_FOUND` for the request of another person.
 
 use levqor_proto_compliance::v1::{GetDataRequestRequest, GetDataRequestResponse};
 use levqor_runtime::{context::Ctx, request::id};

@@ -1,4 +1,4 @@
-//! Gets one complaint about the use of personal data. Customers get NOT_FOUND for the complaint of another person.
+//! Gets one complaint about the use of personal data. Customers get `NOT_FOUND` for the complaint of another person.
 
 use levqor_proto_compliance::v1::{GetPrivacyComplaintRequest, GetPrivacyComplaintResponse};
 use levqor_runtime::{context::Ctx, request::id};

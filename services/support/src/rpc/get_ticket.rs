@@ -1,4 +1,4 @@
-//! Gets one ticket with its messages. Customers get NOT_FOUND for the ticket of another person, and see no notes.
+//! Gets one ticket with its messages. Customers get `NOT_FOUND` for the ticket of another person, and see no notes.
 
 use levqor_proto_support::v1::{self as wire, GetTicketRequest, GetTicketResponse};
 use levqor_runtime::{context::Ctx, db, request::id};
