@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{cli::DemoArguments, client::Client, output, state};
 
 /// How long the mesh may take to become ready, and then to show the order and the mails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The buyer in the sample. Mails to this address stay in the local mailbox.
 const NOBODY: &str = "ada@example.com";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -117,8 +117,8 @@ async fn wait_for<T>(
         }
     };
     let late =
-        || format!("waited {} s in vain for {what}; `levqor dead-letters` may say why", PATIENCE.as_secs());
-    tokio::time::timeout(PATIENCE, search).await.with_context(late)?
+        || format!("waited {} s in vain for {what}; `levqor dead-letters` may say why", TIMEOUT.as_secs());
+    tokio::time::timeout(TIMEOUT, search).await.with_context(late)?
 }
 
 fn session_id(name: &str) -> String {

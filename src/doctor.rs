@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The longest wait for one answer of the mesh.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs every check, prints the results, and fails if something is on but does not work.
 pub(crate) async fn doctor(env: Env, arguments: &DoctorArguments) -> anyhow::Result<()> {

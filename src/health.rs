@@ -14,7 +14,7 @@ use levqor_runtime::{
 use crate::{cli::Role, mesh, output, services::AnyService};
 
 /// The longest wait for the answer. The health checks of docker-compose.yml wait for two seconds more.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Prints the answer if the role is ready, and fails if it is not.
 pub(crate) async fn health(env: &Env, role: Role) -> anyhow::Result<()> {
@@ -31,7 +31,7 @@ async fn service(env: &Env, of: &dyn AnyService) -> anyhow::Result<()> {
     let background = Background::default();
     let addresses = HashMap::from([(of.name().to_owned(), vec![address])]);
     let channels = Channels::secured(&addresses, &background, config.tls().as_read().as_ref());
-    let lines = check::run(vec![run::check::health(&channels, of.name()).within(PATIENCE)]).await;
+    let lines = check::run(vec![run::check::health(&channels, of.name()).within(TIMEOUT)]).await;
     background.stop();
     for line in lines {
         ensure!(line.finding.outcome == Outcome::On, "{} is not ready: {}", of.name(), line.finding.evidence);
@@ -51,7 +51,7 @@ async fn gateway(env: &Env) -> anyhow::Result<()> {
         (local_http_client()?, "http")
     };
     let url = format!("{scheme}://{address}/health/ready");
-    let answer = http.get(url).timeout(PATIENCE).send().await;
+    let answer = http.get(url).timeout(TIMEOUT).send().await;
     let status =
         answer.map_err(|error| anyhow!("the gateway is not ready: {}", clock::words(&error)))?.status();
     ensure!(status.is_success(), "the gateway is not ready: {status} to GET /health/ready");

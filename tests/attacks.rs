@@ -7,7 +7,7 @@ mod connections;
 mod forged;
 mod heads;
 mod http2;
-mod patience;
+mod slow_clients;
 mod target;
 
 use std::{

@@ -3,9 +3,9 @@
 
 mod by_role;
 mod certificates;
+mod checked_mesh;
 mod databases;
 mod nothing_set;
-mod patient;
 mod report;
 mod settings;
 mod to_look_at;

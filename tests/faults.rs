@@ -14,9 +14,9 @@ mod erasures;
 mod fail_points;
 mod failover;
 mod kills;
+mod mail_provider;
 mod network;
 mod outcome;
-mod post_office;
 mod postgres_down;
 mod postgres_restarts;
 mod processes;
@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// How long a test waits for an answer of a process that may be dead.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The seed of the random faults: the setting's, or a new one. It is printed.
 fn fault_seed() -> u64 {
@@ -59,7 +59,7 @@ fn client() -> reqwest::Client {
 
 /// Sends a request over a connection of its own. Returns the answer, if there is one.
 async fn send(request: reqwest::RequestBuilder) -> Option<Answer> {
-    Answer::try_of(request.header("connection", "close").timeout(PATIENCE)).await
+    Answer::try_of(request.header("connection", "close").timeout(TIMEOUT)).await
 }
 
 /// Posts with an idempotency key. Returns the answer, if there is one.

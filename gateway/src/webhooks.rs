@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// How long an event may take. It is less than the vendors wait: Resend waits 15 seconds, Stripe does not say how long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// The delay of a refusal for an address that posts only forged webhooks, if it has too many of them.
 const SUSPECT_DELAY: Duration = Duration::from_secs(5);
 /// How many refusals may be delayed at the same time.
@@ -135,7 +135,7 @@ impl Webhooks {
 
     /// Answers one event: reads it, and calls the service with the unchanged bytes and headers.
     async fn take<V: Vendor>(self: Arc<Self>, request: Request) -> Result<Response, Problem> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let (parts, body) = request.into_parts();
         let ids = parts.extensions.get::<Ids>().cloned().unwrap_or_default();
         // Invalid signature headers are refused here, before the body takes any memory.

@@ -17,7 +17,7 @@ const SCRIPT: &str = include_str!("../pages/widget.js");
 const DEMO: &str = include_str!("../pages/demo.html");
 /// The script has the same address in every release, so a browser may keep it for minutes only. After that it may show the old
 /// one while it asks for the new one.
-const KEEP: HeaderValue = HeaderValue::from_static("public, max-age=300, stale-while-revalidate=86400");
+const CACHED_FOR: HeaderValue = HeaderValue::from_static("public, max-age=300, stale-while-revalidate=86400");
 /// The content security policy of the page. It forbids what the widget must never need: styles and scripts in the page, strings
 /// that become markup, and every other origin.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -37,7 +37,7 @@ async fn script(request: Request) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, script);
     let answer = conditional::answer(request.headers(), response).await;
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-    response.headers_mut().insert(header::CACHE_CONTROL, KEEP);
+    response.headers_mut().insert(header::CACHE_CONTROL, CACHED_FOR);
     response
 }
 

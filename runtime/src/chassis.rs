@@ -43,7 +43,7 @@ impl Chassis {
         &self,
         service: &str,
         request_id: &str,
-        patience: Duration,
+        timeout: Duration,
         request: R,
         call: impl FnOnce(Peer, Request<R>) -> F,
     ) -> Result<T, Unanswered>
@@ -51,7 +51,7 @@ impl Chassis {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         let token = self.tokens.mint(self.service, service).map_err(|_| Unanswered::NoToken)?;
-        self.ask_as(&token, service, request_id, patience, request, call).await
+        self.ask_as(&token, service, request_id, timeout, request, call).await
     }
 
     /// The same with the rights of a user, whose token this is.
@@ -60,7 +60,7 @@ impl Chassis {
         bearer: &SecretString,
         service: &str,
         request_id: &str,
-        patience: Duration,
+        timeout: Duration,
         request: R,
         call: impl FnOnce(Peer, Request<R>) -> F,
     ) -> Result<T, Unanswered>
@@ -68,9 +68,8 @@ impl Chassis {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         let channel = self.channels.get(service).ok_or(Unanswered::NoAddress)?;
-        let outgoing =
-            Outgoing { bearer: Some(bearer), request_id, idempotency_key: None, timeout: patience };
-        match tokio::time::timeout(patience, call(channel, outgoing.request(request))).await {
+        let outgoing = Outgoing { bearer: Some(bearer), request_id, idempotency_key: None, timeout };
+        match tokio::time::timeout(timeout, call(channel, outgoing.request(request))).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(Unanswered::Refused(status.code())),
             Err(_) => Err(Unanswered::TooLate),

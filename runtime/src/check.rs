@@ -10,7 +10,7 @@ use std::{
 use futures_util::future::join_all;
 
 /// How long one check may take by default.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub struct Check {
     name: String,
     asked: String,
     ask: Ask,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Check {
@@ -139,7 +139,7 @@ impl Check {
         asked: impl Into<String>,
         ask: impl Future<Output = Vec<Line>> + Send + 'static,
     ) -> Self {
-        Self { name: name.into(), asked: asked.into(), ask: Box::pin(ask), patience: PATIENCE }
+        Self { name: name.into(), asked: asked.into(), ask: Box::pin(ask), timeout: TIMEOUT }
     }
 
     /// A check with a known finding, which asks nothing.
@@ -149,17 +149,17 @@ impl Check {
 
     /// Sets the time limit of the check.
     #[must_use]
-    pub fn within(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
     async fn run(self) -> Vec<Line> {
         let begun = Instant::now();
-        let lines = tokio::time::timeout(self.patience, self.ask).await;
+        let lines = tokio::time::timeout(self.timeout, self.ask).await;
         let took = begun.elapsed();
         let mut lines = lines.unwrap_or_else(|_| {
-            let late = Finding::failed(format!("no answer within {} s", self.patience.as_secs()));
+            let late = Finding::failed(format!("no answer within {} s", self.timeout.as_secs()));
             vec![Line::new(self.name, self.asked, late)]
         });
         for line in lines.iter_mut().filter(|line| !line.asked.is_empty() && line.took.is_zero()) {

@@ -23,7 +23,7 @@ use crate::{
 /// The interval of measurements.
 const EVERY: Duration = Duration::from_secs(15);
 /// How long one round of measurements may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Measures one service.
 pub(crate) struct Measurer<S> {
@@ -52,13 +52,13 @@ impl<S: Service> Measurer<S> {
 
     /// Measures everything once. A failed measurement is hidden until the next success.
     pub(crate) async fn measure(&mut self) {
-        let Ok(Ok(mut conn)) = tokio::time::timeout(PATIENCE, self.connect()).await else {
+        let Ok(Ok(mut conn)) = tokio::time::timeout(TIMEOUT, self.connect()).await else {
             for measurement in ["deferred_calls", "schedules", "self_tests", "journal", "own"] {
                 self.publish(measurement, Err(sqlx::Error::PoolTimedOut.into()));
             }
             return;
         };
-        let measured = tokio::time::timeout(PATIENCE, async {
+        let measured = tokio::time::timeout(TIMEOUT, async {
             self.publish("deferred_calls", deferred(&mut conn).await);
             self.publish("schedules", schedules(&mut conn, &self.schedules).await);
             self.publish("self_tests", self_tests(&mut conn).await);

@@ -27,9 +27,9 @@ pub(crate) const BATCH: usize = 25;
 /// The most holds that are asked about at once.
 pub(crate) const HOLDS: i64 = 100;
 /// How long to wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(25);
+const TIMEOUT: Duration = Duration::from_secs(25);
 /// How long a look at one person may take.
-const PATIENCE_OF_ONE: Duration = Duration::from_secs(5);
+const TIMEOUT_OF_ONE: Duration = Duration::from_secs(5);
 
 /// Why the recorded erasures are not known. This may be temporary.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +132,7 @@ pub async fn was_erased_since(
         return Ok(false);
     }
     let is_among = is_among(chassis, subject, &here);
-    let answer = tokio::time::timeout(PATIENCE_OF_ONE, is_among).await;
+    let answer = tokio::time::timeout(TIMEOUT_OF_ONE, is_among).await;
     answer.map_err(|_| NotShown::Unanswered("no answer in time"))?
 }
 
@@ -164,7 +164,7 @@ where
     F: Future<Output = Result<Response<T>, Status>>,
 {
     let request_id = id::request_id();
-    let answer = chassis.ask(KEEPER, &request_id, PATIENCE, request, |channel, request| {
+    let answer = chassis.ask(KEEPER, &request_id, TIMEOUT, request, |channel, request| {
         call(LedgerServiceClient::new(channel), request)
     });
     answer.await.map_err(|unanswered| NotShown::Unanswered(unanswered.reason()))

@@ -6,7 +6,7 @@ use prost_reflect::{DynamicMessage, MapKey, MessageDescriptor, ReflectMessage, V
 use crate::error::{Invalid, Violation};
 
 /// The most violations that are reported.
-const MOST: usize = 32;
+const MAX: usize = 32;
 
 /// Refuses an encoded request that has a NUL in a text field. Nearly all requests have no zero byte, and are not decoded.
 pub fn check(descriptor: &MessageDescriptor, encoded: &[u8]) -> Result<(), Invalid> {
@@ -40,7 +40,7 @@ fn in_message(message: &DynamicMessage, path: &str, found: &mut Vec<Violation>) 
 }
 
 fn in_value(value: &Value, path: &str, found: &mut Vec<Violation>) {
-    if found.len() == MOST {
+    if found.len() == MAX {
         return;
     }
     match value {

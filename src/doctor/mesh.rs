@@ -16,7 +16,7 @@ use levqor_runtime::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::{PATIENCE, subject::Subject};
+use super::{TIMEOUT, subject::Subject};
 use crate::{cli::Role, token};
 
 /// The request for the status, which only staff may see.
@@ -129,7 +129,7 @@ fn doubtful(page: &Value) -> Finding {
 impl GatewayClient {
     /// The HTTP status and the body of a good answer, or why there is none.
     async fn get(&self, path: &str, token: Option<&SecretString>) -> Result<(u16, Value), String> {
-        let mut request = self.http.get(format!("{}{path}", self.url)).timeout(PATIENCE);
+        let mut request = self.http.get(format!("{}{path}", self.url)).timeout(TIMEOUT);
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }

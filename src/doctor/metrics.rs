@@ -9,7 +9,7 @@ use levqor_runtime::{
     run,
 };
 
-use super::{PATIENCE, subject::Subject};
+use super::{TIMEOUT, subject::Subject};
 
 const NAME: &str = "telemetry.metrics";
 
@@ -30,7 +30,7 @@ pub(super) fn check(subject: &Subject, config: &MetricsConfig) -> Check {
 
 async fn page(url: &str) -> Result<String, String> {
     let words = |error: reqwest::Error| check::clock::words(&error);
-    let request = local_http_client().map_err(words)?.get(url).timeout(PATIENCE);
+    let request = local_http_client().map_err(words)?.get(url).timeout(TIMEOUT);
     let answer = request.send().await.map_err(words)?;
     let status = answer.status().as_u16();
     let page = answer.text().await.map_err(words)?;

@@ -16,7 +16,7 @@ use levqor_runtime::{
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::{PATIENCE, subject::Subject};
+use super::{TIMEOUT, subject::Subject};
 use crate::demo;
 
 /// The reason for a probe with a bad signature, and the reason for a probe with a good one.
@@ -148,7 +148,7 @@ impl Sender {
     async fn refusal(&self, url: &str, key: &[u8]) -> Result<String, String> {
         let words = |error: reqwest::Error| check::clock::words(&error);
         let http = local_http_client().map_err(words)?;
-        let request = http.post(format!("{url}{}", self.path)).body(PROBE).timeout(PATIENCE);
+        let request = http.post(format!("{url}{}", self.path)).body(PROBE).timeout(TIMEOUT);
         let request =
             (self.sign)(key).into_iter().fold(request, |request, (name, value)| request.header(name, value));
         let answer = request.send().await.map_err(words)?;

@@ -11,7 +11,7 @@ use tokio::{
 /// The last number of the attackers' address, 127.0.0.2.
 pub(crate) const ATTACKER: u8 = 2;
 /// How long an attacker tries to send something.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection over which something was sent.
 pub(crate) struct Connection(pub(crate) TcpStream);
@@ -21,8 +21,8 @@ impl Connection {
     pub(crate) async fn open(from: u8, to: SocketAddr, bytes: &[u8]) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from(([127, 0, 0, from], 0)))?;
-        let mut stream = timeout(PATIENCE, socket.connect(to)).await??;
-        timeout(PATIENCE, stream.write_all(bytes)).await??;
+        let mut stream = timeout(TIMEOUT, socket.connect(to)).await??;
+        timeout(TIMEOUT, stream.write_all(bytes)).await??;
         Ok(Self(stream))
     }
 

@@ -16,7 +16,7 @@ use levqor_runtime::{postgres::Cluster, testing::process::pid};
 use nix::sys::signal::kill;
 
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A folder of its own for a test, removed with it.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -70,7 +70,7 @@ pub(crate) fn run(mut command: Command) -> Output {
     let pid = pid(&child);
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || ended.send(child.wait_with_output()));
-    if let Ok(output) = end.recv_timeout(PATIENCE) {
+    if let Ok(output) = end.recv_timeout(TIMEOUT) {
         return output.expect("output");
     }
     let _ = kill(pid, Signal::SIGKILL);

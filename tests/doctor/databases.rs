@@ -1,6 +1,6 @@
 //! Each fault in the tables of a service is found by the doctor's line for it.
 
-use super::patient::Patient;
+use super::checked_mesh::CheckedMesh;
 
 /// The SQL that breaks billing's tables, the SQL that repairs them, the name of the doctor's line, and words in that line.
 const SABOTAGE: &[(&str, &str, &str, &str)] = &[
@@ -36,31 +36,31 @@ const SABOTAGE: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn a_fault_of_the_tables_fails_its_own_line_until_it_is_corrected() {
-    let patient = Patient::start();
+    let checked = CheckedMesh::start();
     for &(sabotage, repair, name, words) in SABOTAGE {
-        patient.sabotage("billing", sabotage);
-        patient.doctor(&[]).assert_only(&[name], words);
-        patient.sabotage("billing", repair);
-        patient.doctor(&[]).assert_none();
+        checked.sabotage("billing", sabotage);
+        checked.doctor(&[]).assert_only(&[name], words);
+        checked.sabotage("billing", repair);
+        checked.doctor(&[]).assert_none();
     }
 }
 
 #[test]
 fn a_migration_that_is_to_run_is_counted_and_the_service_that_waits_for_it_is_named() {
-    let patient = Patient::start();
+    let checked = CheckedMesh::start();
     let last = "(SELECT max(version) FROM runtime.migrations)";
-    patient.sabotage("billing", &format!("DELETE FROM runtime.migrations WHERE version = {last}"));
-    let report = patient.doctor(&[]);
+    checked.sabotage("billing", &format!("DELETE FROM runtime.migrations WHERE version = {last}"));
+    let report = checked.doctor(&[]);
     let words = report.evidence("FAILED", "billing.migrations");
     assert!(words.contains("1 pending, 0 of a newer version: run `levqor migrate billing`"), "{words}");
     assert!(report.with("FAILED").iter().all(|name| !name.starts_with("notifications.")));
-    patient.until("the service says that it waits", || {
-        let report = patient.doctor(&[]);
+    checked.until("the service says that it waits", || {
+        let report = checked.doctor(&[]);
         let failed = report.with("FAILED");
         let waits = ["billing.migrations", "billing.grpc", "billing.status", "billing.stripe_webhooks"];
         waits.iter().all(|name| failed.contains(name))
     });
-    let report = patient.doctor(&[]);
+    let report = checked.doctor(&[]);
     assert!(report.evidence("FAILED", "billing.status").contains("1 to run: `levqor migrate`"));
     assert!(report.evidence("FAILED", "billing.grpc").contains("NOT_SERVING"));
     assert!(report.evidence("FAILED", "billing.stripe_webhooks").starts_with("signed: NOT_TAKEN"));
@@ -68,30 +68,30 @@ fn a_migration_that_is_to_run_is_counted_and_the_service_that_waits_for_it_is_na
 
 #[test]
 fn a_migration_that_was_run_in_another_form_is_found() {
-    let patient = Patient::start();
+    let checked = CheckedMesh::start();
     let last = "(SELECT max(version) FROM runtime.migrations)";
     let change =
         |checksum| format!("UPDATE runtime.migrations SET checksum = {checksum} WHERE version = {last}");
-    patient.sabotage("billing", &change("'\\x00' || checksum"));
-    let report = patient.doctor(&[]);
+    checked.sabotage("billing", &change("'\\x00' || checksum"));
+    let report = checked.doctor(&[]);
     let words = report.evidence("FAILED", "billing.migrations");
     assert!(words.contains("1 were run in another form than this build's"), "{words}");
-    patient.until("the service says so too", || {
-        let report = patient.doctor(&[]);
+    checked.until("the service says so too", || {
+        let report = checked.doctor(&[]);
         report.with("FAILED").contains(&"billing.status")
             && report.evidence("FAILED", "billing.status").contains("1 were run in another form")
     });
-    patient.sabotage("billing", &change("substring(checksum FROM 2)"));
-    patient.until("all is well again", || patient.doctor(&[]).with("FAILED").is_empty());
+    checked.sabotage("billing", &change("substring(checksum FROM 2)"));
+    checked.until("all is well again", || checked.doctor(&[]).with("FAILED").is_empty());
 }
 
 #[test]
 fn a_database_of_a_newer_binary_is_a_warning_and_no_failure() {
-    let patient = Patient::start();
+    let checked = CheckedMesh::start();
     let newer = "INSERT INTO runtime.migrations (version, description, success, checksum, execution_time)
                  VALUES (99990101000000, 'newer', true, '', 0)";
-    patient.sabotage("notifications", newer);
-    let report = patient.doctor(&[]);
+    checked.sabotage("notifications", newer);
+    let report = checked.doctor(&[]);
     report.assert_none();
     assert_eq!(report.with("WARNING"), ["notifications.migrations"]);
     let words = report.evidence("WARNING", "notifications.migrations");
@@ -100,9 +100,9 @@ fn a_database_of_a_newer_binary_is_a_warning_and_no_failure() {
 
 #[test]
 fn a_mailbox_that_cannot_be_written_is_named() {
-    let patient = Patient::start();
-    patient.sabotage("notifications", "ALTER TABLE mailbox RENAME TO mislaid");
-    let report = patient.doctor(&[("RESEND_API_KEY", "")]);
+    let checked = CheckedMesh::start();
+    checked.sabotage("notifications", "ALTER TABLE mailbox RENAME TO mislaid");
+    let report = checked.doctor(&[("RESEND_API_KEY", "")]);
     report.assert_only(
         &["settings.same", "notifications.mail_mailbox"],
         "the mesh that runs here was given RESEND_API_KEY",

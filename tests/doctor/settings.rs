@@ -2,13 +2,13 @@
 
 use levqor_runtime::testing::recorder::{Behaviour, Recorder};
 
-use super::patient::Patient;
+use super::checked_mesh::CheckedMesh;
 
 const NOBODY: &str = "http://127.0.0.1:1";
 
 #[test]
 fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
-    let patient = Patient::shared();
+    let checked = CheckedMesh::shared();
     let two = "whsec_of_tests,whsec_of_another_endpoint";
     for (name, value, failed, words) in [
         (
@@ -67,7 +67,7 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
             "are set all or not at all",
         ),
     ] {
-        let report = patient.doctor(&[(name, value)]);
+        let report = checked.doctor(&[(name, value)]);
         report.assert_only(failed, words);
         // After one mistake, the other checks of the role still run.
         assert!(report.with("ON").contains(&"notifications.database"), "{name}");
@@ -76,10 +76,10 @@ fn each_key_that_is_wrong_fails_its_own_line_and_no_other() {
 
 #[test]
 fn each_price_that_is_missing_or_another_is_named_with_its_fault() {
-    let patient = Patient::shared();
-    let missing = patient.doctor(&[("STRIPE_PRICE_PRO", "price_nowhere")]);
+    let checked = CheckedMesh::shared();
+    let missing = checked.doctor(&[("STRIPE_PRICE_PRO", "price_nowhere")]);
     missing.assert_only(&["billing.stripe_price_pro"], "STRIPE_PRICE_PRO: Stripe does not have it (404)");
-    let swapped = patient.doctor(&[
+    let swapped = checked.doctor(&[
         ("STRIPE_PRICE_STARTER", "price_growth"),
         ("STRIPE_PRICE_GROWTH", "price_dfystarter"),
         ("STRIPE_PRICE_DFY_STARTER", "price_starter"),
@@ -93,7 +93,7 @@ fn each_price_that_is_missing_or_another_is_named_with_its_fault() {
 
 #[test]
 fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
-    let (patient, refusing) = (Patient::shared(), Recorder::start());
+    let (checked, refusing) = (CheckedMesh::shared(), Recorder::start());
     refusing.set_behaviour(Behaviour::Refusing);
     let otlp = ["telemetry.otlp_traces", "telemetry.otlp_logs", "telemetry.otlp_metrics"];
     for (name, value, failed, words) in [
@@ -109,7 +109,7 @@ fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
         // The value of a hurried copy. It is reported once, and everything else is checked.
         ("SENTRY_DSN", "0123456789abcdef".to_owned(), &["settings.SENTRY_DSN"], "expected a DSN"),
     ] {
-        let report = patient.doctor(&[(name, &value)]);
+        let report = checked.doctor(&[(name, &value)]);
         report.assert_only(failed, words);
         assert_eq!(report.line("billing.stripe_account")["outcome"], "ON");
     }
@@ -117,9 +117,9 @@ fn a_receiver_that_refuses_or_is_not_there_fails_its_own_lines() {
 
 #[test]
 fn settings_that_the_mesh_was_not_given_are_named() {
-    let patient = Patient::shared();
+    let checked = CheckedMesh::shared();
     let secret = ("LEVQOR_JWT_SECRET", "hunter2 hunter2 hunter2 hunter2 hunter2");
-    let report = patient.doctor(&[secret, ("STRIPE_SECRET_KEY", "")]);
+    let report = checked.doctor(&[secret, ("STRIPE_SECRET_KEY", "")]);
     report.assert_only(
         &["settings.same", "gateway.token", "notifications.mails_in_doubt"],
         "was given STRIPE_SECRET_KEY, and this command was not",
@@ -132,13 +132,13 @@ fn settings_that_the_mesh_was_not_given_are_named() {
 
 #[test]
 fn a_server_that_never_answers_fails_only_its_own_line() {
-    let (patient, silent) = (Patient::shared(), Recorder::start());
+    let (checked, silent) = (CheckedMesh::shared(), Recorder::start());
     silent.set_behaviour(Behaviour::Silent);
     // This server accepts connections and never answers.
     let door = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let door = format!("http://{}", door.local_addr().expect("an address"));
     let endpoint = silent.endpoint();
-    let report = patient.doctor(&[
+    let report = checked.doctor(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "500"),
         ("STRIPE_API_BASE", &door),

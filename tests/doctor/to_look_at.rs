@@ -1,6 +1,6 @@
 //! Work that waits for a person is a WARNING, and does not change the exit code.
 
-use super::patient::Patient;
+use super::checked_mesh::CheckedMesh;
 
 const DEAD: &str =
     "INSERT INTO runtime.work (work_id, rpc, request, idempotency_key, state, due_time, create_time)
@@ -16,14 +16,14 @@ const IN_DOUBT: &str =
 
 #[test]
 fn dead_calls_odd_events_and_mails_in_doubt_are_warnings() {
-    let patient = Patient::start();
-    patient.sabotage("billing", DEAD);
-    patient.sabotage("billing", QUARANTINED);
-    patient.sabotage("notifications", IN_DOUBT);
+    let checked = CheckedMesh::start();
+    checked.sabotage("billing", DEAD);
+    checked.sabotage("billing", QUARANTINED);
+    checked.sabotage("notifications", IN_DOUBT);
     let names = ["billing.deferred_calls", "billing.journal", "notifications.mails_in_doubt"];
     // The gateway's status of the services may be one second old.
-    patient.until("the services tell of it", || patient.doctor(&[]).with("WARNING") == names);
-    let report = patient.doctor(&[]);
+    checked.until("the services tell of it", || checked.doctor(&[]).with("WARNING") == names);
+    let report = checked.doctor(&[]);
     report.assert_none();
     let words = [
         "1 are dead: see `levqor dead-letters`",

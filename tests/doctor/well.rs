@@ -1,7 +1,7 @@
 //! If everything works, every line of the doctor has its evidence, the test data has arrived, and the checks leave no data
 //! behind.
 
-use super::patient::Patient;
+use super::checked_mesh::CheckedMesh;
 use crate::process::{run, text};
 
 /// The name of a line, the request behind it, and words of its evidence.
@@ -81,8 +81,8 @@ const LINES: &[(&str, &str, &str)] = &[
 
 #[test]
 fn every_line_has_the_request_and_the_answer_and_the_exit_code_is_0() {
-    let patient = Patient::start();
-    let report = patient.doctor(&[]);
+    let checked = CheckedMesh::start();
+    let report = checked.doctor(&[]);
     for (name, asked, words) in LINES {
         let evidence = report.evidence("ON", name);
         assert!(evidence.contains(words), "{name}: {words:?} is not in {evidence:?}");
@@ -97,10 +97,10 @@ fn every_line_has_the_request_and_the_answer_and_the_exit_code_is_0() {
 
 #[test]
 fn sent_events_arrive_and_the_probe_leaves_no_event_and_no_count() {
-    let patient = Patient::start();
-    let report = patient.doctor(&[]);
+    let checked = CheckedMesh::start();
+    let report = checked.doctor(&[]);
     let last = |name: &str| report.evidence("ON", name).rsplit(' ').next().expect("an id").to_owned();
-    let received = patient.recorder.received();
+    let received = checked.recorder.received();
     let event = last("telemetry.sentry");
     assert_eq!(event.len(), 32, "an id of Sentry's");
     assert!(received.everything.replace('-', "").contains(&event), "Sentry has no {event}");
@@ -121,10 +121,10 @@ fn sent_events_arrive_and_the_probe_leaves_no_event_and_no_count() {
     assert!(received.everything.contains("levqor.doctor.test"), "the receiver has no gauge");
     drop(received);
 
-    assert_eq!(patient.mail.accepted().len(), 0, "a mail was sent");
-    assert_eq!(patient.count("billing", "stripe_events"), 0, "the probe was journaled");
-    assert_eq!(patient.count("notifications", "provider_events"), 0, "the probe was journaled");
-    let metrics = patient.metrics();
+    assert_eq!(checked.mail.accepted().len(), 0, "a mail was sent");
+    assert_eq!(checked.count("billing", "stripe_events"), 0, "the probe was journaled");
+    assert_eq!(checked.count("notifications", "provider_events"), 0, "the probe was journaled");
+    let metrics = checked.metrics();
     let counted = |line: &&str| line.starts_with("levqor_webhook_") && !line.ends_with(" 0");
     assert!(metrics.contains("levqor_webhook_verified"), "the metrics are called otherwise");
     assert_eq!(metrics.lines().filter(counted).collect::<Vec<_>>(), Vec::<&str>::new());
@@ -132,12 +132,12 @@ fn sent_events_arrive_and_the_probe_leaves_no_event_and_no_count() {
 
 #[test]
 fn people_get_a_table_that_says_the_same() {
-    let patient = Patient::start();
-    let output = run(patient.command(&["doctor"], &[]));
+    let checked = CheckedMesh::start();
+    let output = run(checked.command(&["doctor"], &[]));
     let table = text(&output.stdout);
     assert!(output.status.success(), "{table}{}", text(&output.stderr));
     let first = table.lines().next().expect("a line");
-    let url = patient.run_file()["url"].as_str().expect("an address").to_owned();
+    let url = checked.run_file()["url"].as_str().expect("an address").to_owned();
     assert_eq!(first, format!("levqor doctor: the `levqor up` that runs here, at {url}"));
     let line = |words: &str| {
         let line = table.lines().find(|line| line.contains(words));

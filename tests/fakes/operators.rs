@@ -53,12 +53,12 @@ impl FakeChannels {
         ]
     }
 
-    /// What Telegram's chat got, in order.
+    /// The messages that the Telegram chat got, in order.
     pub(crate) fn telegram(&self) -> Vec<Value> {
         self.came_to(&format!("/bot{BOT_TOKEN}/sendMessage"))
     }
 
-    /// What Slack's channel got, in order.
+    /// The messages that the Slack channel got, in order.
     pub(crate) fn slack(&self) -> Vec<Value> {
         self.came_to("/services/T0/B0/secret")
     }

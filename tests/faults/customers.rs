@@ -13,8 +13,9 @@ use levqor_runtime::{
 use serde_json::{Value, json};
 
 use super::{
-    get, post_json,
-    post_office::Post,
+    get,
+    mail_provider::MailProvider,
+    post_json,
     processes::{Mesh, Plan},
     refunds,
     shop::Shop,
@@ -66,7 +67,7 @@ impl Customer {
 }
 
 /// A mesh that sells at the prices of this shop.
-async fn selling(shop: &Shop, post: &Post) -> Mesh {
+async fn selling(shop: &Shop, post: &MailProvider) -> Mesh {
     let mut plan = Plan::new(1, shop, post).await;
     plan.settings.push(("LEVQOR_TERMS_VERSION", "1".to_owned()));
     plan.settings.extend(price_settings().into_iter().map(|(name, id)| (&*name.leak(), id)));
@@ -109,7 +110,7 @@ async fn count(db: &Db, query: &'static str) -> usize {
 
 /// Asserts that this number of withdrawals is completed, and that each has one refund of this amount, one receipt and one mail
 /// about the money.
-async fn assert_paid_back(mesh: &Mesh, shop: &Shop, post: &Post, withdrawals: usize, amount: i64) {
+async fn assert_paid_back(mesh: &Mesh, shop: &Shop, post: &MailProvider, withdrawals: usize, amount: i64) {
     assert_eq!(shop.refunded(), vec![amount; withdrawals], "each refund is at Stripe once");
     let completed = "SELECT count(*) FROM withdrawals WHERE state = 'COMPLETED'";
     assert_eq!(count(mesh.billing(), completed).await, withdrawals);
@@ -127,7 +128,7 @@ const UNFINISHED: &str = "SELECT count(*) FROM stripe_operations WHERE state <> 
 
 #[tokio::test]
 async fn a_kill_between_any_two_writes_of_a_checkout_makes_one_customer_and_each_session_once() {
-    let (shop, post) = (Shop::open(0), Post::open(true));
+    let (shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut mesh = selling(&shop, &post).await;
     let mut orders = BTreeSet::new();
     for &point in OPERATION {
@@ -152,7 +153,7 @@ async fn a_kill_between_any_two_writes_of_a_checkout_makes_one_customer_and_each
 
 #[tokio::test]
 async fn a_kill_between_any_two_writes_of_another_checkout_or_of_a_change_does_each_once() {
-    let (shop, post) = (Shop::open(0), Post::open(true));
+    let (shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut mesh = selling(&shop, &post).await;
     for &point in OPERATION {
         let customer = Customer::new(point);
@@ -191,7 +192,7 @@ async fn a_kill_between_any_two_writes_of_another_checkout_or_of_a_change_does_e
 
 #[tokio::test]
 async fn a_kill_between_any_two_writes_of_a_withdrawal_from_an_order_pays_back_once() {
-    let (shop, post) = (Shop::open(0), Post::open(true));
+    let (shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut mesh = selling(&shop, &post).await;
     for &point in refunds::POINTS {
         let customer = Customer::new(point);
@@ -213,7 +214,7 @@ async fn a_kill_between_any_two_writes_of_a_withdrawal_from_an_order_pays_back_o
 
 #[tokio::test]
 async fn a_kill_between_the_end_of_a_subscription_and_its_refund_ends_it_and_pays_back_once() {
-    let (shop, post) = (Shop::open(0), Post::open(true));
+    let (shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut mesh = selling(&shop, &post).await;
     // A withdrawal from a subscription ends it at Stripe, then stores the refund, and then makes it.
     let points = [OPERATION, &[billing::REFUND_WRITTEN]].concat();

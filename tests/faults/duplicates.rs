@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 
 use super::{
+    mail_provider::MailProvider,
     outcome::assert_told_once,
-    post_office::Post,
     processes::{Mesh, Plan},
     shop::Shop,
     webhook,
@@ -13,7 +13,7 @@ use crate::roles::Role;
 
 #[tokio::test]
 async fn an_event_over_eight_connections_at_once_to_two_replicas_is_one_event() {
-    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let (mut shop, post) = (Shop::open(0), MailProvider::open(true));
     let mesh = Mesh::start(Plan::new(2, &shop, &post).await).await;
     let gateways = mesh.addresses(Role::Gateway);
     // Only this test delivers these webhooks.

@@ -16,8 +16,9 @@ use levqor_runtime::{
 use serde_json::{Value, json};
 
 use super::{
-    fault_seed, get, post_json,
-    post_office::Post,
+    fault_seed, get,
+    mail_provider::MailProvider,
+    post_json,
     processes::{Mesh, Plan},
     shop::Shop,
 };
@@ -60,7 +61,7 @@ type Receipt = BTreeMap<String, i64>;
 /// A mesh with a folder for files.
 struct Stage {
     mesh: Mesh,
-    post: Post,
+    post: MailProvider,
     _shop: Shop,
     folder: PathBuf,
 }
@@ -73,7 +74,7 @@ impl Drop for Stage {
 
 impl Stage {
     async fn start() -> Self {
-        let (shop, post) = (Shop::open(0), Post::open(true));
+        let (shop, post) = (Shop::open(0), MailProvider::open(true));
         let folder = std::env::temp_dir().join(format!("levqor-erasures-{}", id::request_id()));
         let mut plan = Plan::new(1, &shop, &post).await;
         plan.settings.push(("LEVQOR_STORAGE_DIR", folder.to_string_lossy().into_owned()));

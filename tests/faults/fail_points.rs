@@ -13,9 +13,9 @@ use levqor_runtime::{
 use serde_json::{Value, json};
 
 use super::{
+    mail_provider::MailProvider,
     outcome::assert_told_once,
     post_json,
-    post_office::Post,
     processes::{Mesh, Plan},
     shop::Shop,
     tell,
@@ -105,7 +105,7 @@ fn places(point: FailPoint) -> (&'static [Role], Way) {
 
 #[tokio::test]
 async fn a_kill_between_any_two_effects_loses_nothing_and_doubles_nothing() {
-    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let (mut shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     shop.deliver_to(mesh.door);
     for point in fail_points() {
@@ -122,7 +122,7 @@ async fn a_kill_between_any_two_effects_loses_nothing_and_doubles_nothing() {
 
 #[tokio::test]
 async fn a_kill_in_the_middle_of_a_doubt_hides_nothing() {
-    let (mut shop, post) = (Shop::open(0), Post::open(false));
+    let (mut shop, post) = (Shop::open(0), MailProvider::open(false));
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     shop.deliver_to(mesh.door);
     // One mail was not sent and one was; only the provider knows which.
@@ -134,7 +134,7 @@ async fn a_kill_in_the_middle_of_a_doubt_hides_nothing() {
 
 /// Kills notifications at a point that leaves a message in doubt, then where the doubt is stored, then where a person ends the
 /// doubt.
-async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &Post, before: FailPoint) {
+async fn doubt_and_resolve(mesh: &mut Mesh, shop: &mut Shop, post: &MailProvider, before: FailPoint) {
     let n = mesh.first(N);
     restart(mesh, n, Some(before));
     shop.sell();
@@ -184,7 +184,14 @@ async fn in_doubt(mesh: &Mesh) -> Vec<(String, String, String)> {
         .expect("rows")
 }
 
-async fn kill_once(mesh: &mut Mesh, shop: &mut Shop, post: &Post, point: FailPoint, role: Role, way: Way) {
+async fn kill_once(
+    mesh: &mut Mesh,
+    shop: &mut Shop,
+    post: &MailProvider,
+    point: FailPoint,
+    role: Role,
+    way: Way,
+) {
     let (n, mut told) = (mesh.first(role), None);
     if matches!(way, Way::SaleAfterLapse | Way::Ignored) {
         restart(mesh, n, Some(billing::JOURNAL_CLAIMED));

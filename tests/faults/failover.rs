@@ -8,8 +8,8 @@ use levqor_runtime::{fail_point::FailPoint, testing::eventually};
 use serde_json::Value;
 
 use super::{
+    mail_provider::{MailProvider, shown_in_doubt},
     outcome::assert_told_once,
-    post_office::{Post, shown_in_doubt},
     processes::{Mesh, Plan},
     shop::Shop,
     tell,
@@ -97,7 +97,7 @@ fn with_smtp_first() -> Vec<Trouble> {
     ]
 }
 
-async fn start(order: &str, shop: &Shop, post: &Post, smtp: &FakeSmtp) -> Mesh {
+async fn start(order: &str, shop: &Shop, post: &MailProvider, smtp: &FakeSmtp) -> Mesh {
     let mut plan = Plan::new(1, shop, post).await;
     plan.settings.extend([
         ("SMTP_URL", smtp.url()),
@@ -108,7 +108,13 @@ async fn start(order: &str, shop: &Shop, post: &Post, smtp: &FakeSmtp) -> Mesh {
 }
 
 /// Sells one order while this happens. Returns how many mails are in doubt in the end.
-async fn happen(mesh: &mut Mesh, shop: &mut Shop, post: &Post, smtp: &FakeSmtp, trouble: Trouble) -> usize {
+async fn happen(
+    mesh: &mut Mesh,
+    shop: &mut Shop,
+    post: &MailProvider,
+    smtp: &FakeSmtp,
+    trouble: Trouble,
+) -> usize {
     let n = mesh.first(N);
     if let Some(point) = trouble.kill_at {
         mesh.kill(n);
@@ -147,7 +153,7 @@ struct Told {
 
 /// Asserts that each message is either SENT, and is exactly one mail, at the provider that our database names; or is in doubt, is
 /// at most one mail, and is shown to staff. Returns how many messages are in doubt.
-async fn assert_one_mail_each(mesh: &Mesh, post: &Post, smtp: &FakeSmtp) -> usize {
+async fn assert_one_mail_each(mesh: &Mesh, post: &MailProvider, smtp: &FakeSmtp) -> usize {
     let messages: Vec<Told> = sqlx::query_as(
         "SELECT message_id::text, recipient, subject, state, provider, provider_message_id FROM messages",
     )
@@ -189,8 +195,8 @@ async fn assert_one_mail_each(mesh: &Mesh, post: &Post, smtp: &FakeSmtp) -> usiz
 }
 
 /// Lets these troubles happen, one after the other.
-async fn all(order: &str, troubles: Vec<Trouble>) -> (Mesh, Shop, Post, FakeSmtp) {
-    let (mut shop, post, smtp) = (Shop::open(0), Post::open(true), FakeSmtp::start());
+async fn all(order: &str, troubles: Vec<Trouble>) -> (Mesh, Shop, MailProvider, FakeSmtp) {
+    let (mut shop, post, smtp) = (Shop::open(0), MailProvider::open(true), FakeSmtp::start());
     let mut mesh = start(order, &shop, &post, &smtp).await;
     shop.deliver_to(mesh.door);
     let mut before = 0;
@@ -218,7 +224,7 @@ async fn with_a_first_provider_that_honours_no_keys_there_are_not_two_mails_and_
 
 /// Resend accepts the mails and does not answer for longer than it remembers keys: the messages are in doubt. Then an event about
 /// one of these mails arrives. Its tag names the message, so it ends the doubt about this message, and shows the outcome.
-async fn event_ends_the_doubt_about_its_own_message_only(mesh: &Mesh, shop: &mut Shop, post: &Post) {
+async fn event_ends_the_doubt_about_its_own_message_only(mesh: &Mesh, shop: &mut Shop, post: &MailProvider) {
     post.heal();
     post.next([AcceptAndCut; 200]);
     let (taken, seen) = (post.accepted().len(), shown_in_doubt(mesh).await);

@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     fault_seed,
+    mail_provider::MailProvider,
     outcome::assert_told_once,
-    post_office::Post,
     processes::{Mesh, Plan},
     shop::Shop,
 };
@@ -45,21 +45,21 @@ impl Run {
 
 #[tokio::test]
 async fn random_kills_lose_nothing_and_double_nothing() {
-    assert_eq!(kill_at_random(&Post::open(true), &Run::chosen()).await, 0);
+    assert_eq!(kill_at_random(&MailProvider::open(true), &Run::chosen()).await, 0);
 }
 
 #[tokio::test]
 async fn random_kills_hide_no_doubt_where_the_mail_provider_honours_no_keys() {
     let Run { seed, kills, webhooks } = Run::chosen();
     let run = Run { seed, kills: kills / FEWER, webhooks: webhooks / FEWER };
-    let doubts = kill_at_random(&Post::open(false), &run).await;
+    let doubts = kill_at_random(&MailProvider::open(false), &run).await;
     let certain = run.kills / CERTAIN_DOUBT;
     println!("{doubts} mails in doubt, {certain} of them for certain");
     assert!(doubts >= certain, "{doubts} mails in doubt, and not {certain}");
 }
 
 /// Kills processes under load. Returns the number of mails in doubt at the end.
-async fn kill_at_random(post: &Post, &Run { seed, kills, webhooks }: &Run) -> usize {
+async fn kill_at_random(post: &MailProvider, &Run { seed, kills, webhooks }: &Run) -> usize {
     let begun = Instant::now();
     let mut dice = StdRng::seed_from_u64(seed);
     let mut shop = Shop::open(seed);

@@ -7,9 +7,9 @@ use levqor_runtime::testing::eventually;
 use serde_json::json;
 
 use super::{
-    PATIENCE, health,
+    TIMEOUT, health,
+    mail_provider::MailProvider,
     outcome::assert_told_once,
-    post_office::Post,
     processes::{Mesh, Plan, Wires},
     proxy::{Line, Proxy},
     shop::Shop,
@@ -31,15 +31,15 @@ const LINKS: [Link; 4] = [
 ];
 
 /// A mesh with lines to cut, and a mail provider that honours keys or does not.
-pub(super) async fn start(honours_keys: bool) -> (Mesh, Shop, Post) {
-    let (shop, post) = (Shop::open(0), Post::open(honours_keys));
+pub(super) async fn start(honours_keys: bool) -> (Mesh, Shop, MailProvider) {
+    let (shop, post) = (Shop::open(0), MailProvider::open(honours_keys));
     let plan = Plan { wired: true, permits: 0, ..Plan::new(1, &shop, &post).await };
     let mesh = Mesh::start(plan).await;
     shop.deliver_to(mesh.door);
     (mesh, shop, post)
 }
 
-pub(super) async fn settles(mesh: &Mesh, shop: &mut Shop, post: &Post) {
+pub(super) async fn settles(mesh: &Mesh, shop: &mut Shop, post: &MailProvider) {
     shop.close();
     shop.all_taken().await;
     mesh.rest().await;
@@ -80,7 +80,7 @@ async fn a_line_that_is_cut_or_stalled_is_named_and_costs_nothing_but_time() {
     let (mesh, mut shop, post) = start(true).await;
     let wires = mesh.wires.as_ref().expect("wires");
     // The gateway notices a stalled line only by its own timeout of 10 seconds. Its answer arrives while the line is still stalled.
-    for (line, patience) in [(Line::Cut, Duration::from_secs(8)), (Line::Stalled, PATIENCE)] {
+    for (line, patience) in [(Line::Cut, Duration::from_secs(8)), (Line::Stalled, TIMEOUT)] {
         for link in LINKS.into_iter().filter(|(_, needed, _)| *needed || line == Line::Cut) {
             let begun = Instant::now();
             (link.0)(wires).set(line);

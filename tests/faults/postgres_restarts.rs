@@ -6,8 +6,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     fault_seed,
+    mail_provider::MailProvider,
     outcome::assert_told_once,
-    post_office::Post,
     postgres_down::cluster,
     processes::{MESHES, Mesh, Plan},
     shop::Shop,
@@ -25,7 +25,7 @@ const RECOVERY: Duration = Duration::from_secs(20);
 async fn ten_restarts_of_postgresql_lose_nothing_and_recovery_takes_seconds() {
     let (cluster, _remover) = cluster().await;
     let seed = fault_seed();
-    let (mut shop, post) = (Shop::open(seed), Post::open(true));
+    let (mut shop, post) = (Shop::open(seed), MailProvider::open(true));
     let urls = services::ALL.iter().map(|service| cluster.database(service.name()).expect("url"));
     let plan = Plan {
         databases: urls.collect(),
@@ -62,7 +62,7 @@ async fn ten_restarts_of_postgresql_lose_nothing_and_recovery_takes_seconds() {
 
 #[tokio::test]
 async fn terminated_backends_lose_nothing() {
-    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let (mut shop, post) = (Shop::open(0), MailProvider::open(true));
     let plan = Plan { permits: MESHES, ..Plan::new(1, &shop, &post).await };
     let mut mesh = Mesh::start(plan).await;
     shop.deliver_to(mesh.door);

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    post_office::Post,
+    mail_provider::MailProvider,
     proxy::{End, Proxy},
     shop::Shop,
 };
@@ -98,7 +98,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// A plan with this many replicas, new databases of the test cluster, this Stripe and this mail provider.
-    pub(crate) async fn new(replicas: usize, shop: &Shop, post: &Post) -> Self {
+    pub(crate) async fn new(replicas: usize, shop: &Shop, post: &MailProvider) -> Self {
         let settings = [shop.settings(), post.settings()].concat();
         let permits = if replicas > 1 { MESHES } else { 1 };
         Self { replicas, wired: false, permits, databases: databases().await, settings }

@@ -11,8 +11,9 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 use super::{
-    fault_seed, get, post_json,
-    post_office::Post,
+    fault_seed, get,
+    mail_provider::MailProvider,
+    post_json,
     processes::{Mesh, Plan},
     shop::Shop,
 };
@@ -52,7 +53,7 @@ async fn refund(mesh: std::net::SocketAddr, order: &str, amount: i64, key: &str)
 
 #[tokio::test]
 async fn a_kill_between_any_two_writes_of_a_refund_makes_it_once() {
-    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let (mut shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     shop.deliver_to(mesh.door);
     shop.sell();

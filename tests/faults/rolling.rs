@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use super::{
-    PATIENCE, by, health,
-    post_office::Post,
+    TIMEOUT, by, health,
+    mail_provider::MailProvider,
     processes::{Mesh, Plan},
     shop::Shop,
 };
@@ -45,7 +45,7 @@ const LAMEDUCK_MS: u64 = 500;
 #[tokio::test]
 async fn a_rolling_restart_of_all_roles_under_load_fails_no_request() {
     let begun = Instant::now();
-    let (mut shop, post) = (Shop::open(0), Post::open(true));
+    let (mut shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut plan = Plan::new(REPLICAS, &shop, &post).await;
     plan.settings.push(("LEVQOR_DRAIN_DELAY_MS", LAMEDUCK_MS.to_string()));
     let mut mesh = Mesh::start(plan).await;
@@ -163,7 +163,7 @@ impl Client {
 /// Sends a request. The client itself sends it again only if it was not sent: its connection had been closed before.
 async fn send(request: reqwest::RequestBuilder) -> Result<(), String> {
     let in_words = |error: reqwest::Error| format!("{error:?}");
-    let answer = request.timeout(PATIENCE).send().await.map_err(in_words)?;
+    let answer = request.timeout(TIMEOUT).send().await.map_err(in_words)?;
     let status = answer.status();
     let text = answer.text().await.map_err(in_words)?;
     if status == reqwest::StatusCode::OK { Ok(()) } else { Err(format!("{status}, {text}")) }

@@ -99,7 +99,7 @@ async fn count(mesh: &Mesh, query: &'static str) -> i64 {
 /// How soon a customer learns that Stripe is away.
 const AT_ONCE: Duration = Duration::from_secs(3);
 /// How long billing waits for Stripe where no customer waits.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Alice requests a checkout under one key.
 async fn check_out(mesh: &Mesh) -> Answer {
@@ -138,7 +138,7 @@ async fn after_an_hour_without_stripe_checkout_recovers_by_itself_and_nothing_is
         mesh.billing().wakes.journal.notify_one();
     }
     // A busy machine delays some answers. Without a customer's time limit, the first ones would take as long as others.
-    assert!(late.len() < 4 && late.iter().all(|waited| *waited < PATIENCE), "{late:?}");
+    assert!(late.len() < 4 && late.iter().all(|waited| *waited < TIMEOUT), "{late:?}");
     let orders = "SELECT count(*) FROM orders WHERE payment_state = 'PAID'";
     assert_eq!(count(&mesh, orders).await, 0, "nobody knows what Stripe would say");
     stripe.trouble(Trouble::default());

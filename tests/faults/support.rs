@@ -4,8 +4,9 @@ use levqor_runtime::testing::Caller;
 use serde_json::json;
 
 use super::{
-    get, post_json,
-    post_office::Post,
+    get,
+    mail_provider::MailProvider,
+    post_json,
     processes::{Mesh, Plan},
     shop::Shop,
 };
@@ -13,7 +14,7 @@ use crate::roles::Role;
 
 #[tokio::test]
 async fn answered_requests_survive_a_kill() {
-    let (shop, post) = (Shop::open(0), Post::open(true));
+    let (shop, post) = (Shop::open(0), MailProvider::open(true));
     let mut mesh = Mesh::start(Plan::new(1, &shop, &post).await).await;
     let gateway = mesh.addresses(Role::Gateway)[0];
     let (ada, staff) = (Caller::customer("ada", "ada@example.com"), Caller::staff());

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{
     get,
-    post_office::Post,
+    mail_provider::MailProvider,
     processes::{Mesh, Plan},
     shop::Shop,
     webhook,
@@ -28,7 +28,7 @@ const LARGEST: usize = 25 * MEBIBYTE;
 const PIECE: usize = 64 << 10;
 /// How much the memory of a process may grow while the largest file passes: enough for connections, not for the file.
 const MOST_GROWTH: usize = 12 * MEBIBYTE;
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A mesh with a folder for files, and an order.
 struct Stage {
@@ -37,7 +37,7 @@ struct Stage {
     files: String,
     folder: PathBuf,
     _shop: Shop,
-    _post: Post,
+    _post: MailProvider,
 }
 
 impl Drop for Stage {
@@ -48,7 +48,7 @@ impl Drop for Stage {
 
 impl Stage {
     async fn start() -> Self {
-        let (mut shop, post) = (Shop::open(0), Post::open(true));
+        let (mut shop, post) = (Shop::open(0), MailProvider::open(true));
         let folder = std::env::temp_dir().join(format!("levqor-uploads-{}", id::request_id()));
         let mut plan = Plan::new(1, &shop, &post).await;
         plan.settings.push(("LEVQOR_STORAGE_DIR", folder.to_string_lossy().into_owned()));
@@ -70,7 +70,7 @@ impl Stage {
         let body = reqwest::Body::wrap_stream(stream::iter(pieces).map(Ok::<_, std::convert::Infallible>));
         let request =
             local_http_client().ok()?.post(format!("http://{}{}?name=a.bin", self.gateway, self.files));
-        let request = request.header("authorization", Caller::staff().authorization()?).timeout(PATIENCE);
+        let request = request.header("authorization", Caller::staff().authorization()?).timeout(TIMEOUT);
         let response = request.body(body).send().await.ok().filter(|response| response.status() == 200)?;
         response.json().await.ok()
     }
@@ -78,7 +78,7 @@ impl Stage {
     /// Downloads a file. Returns how many of its bytes are those that were uploaded.
     async fn download(&self, file_id: &str) -> usize {
         let url = format!("http://{}{}/{file_id}:download", self.gateway, self.files);
-        let request = local_http_client().expect("a client").get(url).timeout(PATIENCE);
+        let request = local_http_client().expect("a client").get(url).timeout(TIMEOUT);
         let request = request.header("authorization", Caller::staff().authorization().expect("a token"));
         let mut pieces = request.send().await.expect("an answer").bytes_stream();
         let mut read = 0;
@@ -139,7 +139,7 @@ async fn the_parts_of_an_upload_to_a_killed_billing_are_swept() {
     let url = format!("http://{}{}?name=a.bin", stage.gateway, stage.files);
     let request = local_http_client().expect("a client").post(url).body(reqwest::Body::wrap_stream(body));
     let request = request.header("authorization", Caller::staff().authorization().expect("a token"));
-    let upload = levqor_runtime::testing::spawn(request.timeout(PATIENCE).send());
+    let upload = levqor_runtime::testing::spawn(request.timeout(TIMEOUT).send());
     pieces.send(Bytes::from(vec![7; MEBIBYTE])).await.expect("sent");
     eventually("a part is stored", || async { (stage.contents() == 1).then_some(()) }).await;
     stage.mesh.kill(billing);

@@ -21,7 +21,7 @@ use crate::{
 /// How many requests are measured for known addresses, for unknown ones, and for those that a request of the day was made for.
 const TRIES: usize = 200;
 /// How much the medians may differ.
-const MOST: Duration = Duration::from_millis(2);
+const MAX: Duration = Duration::from_millis(2);
 
 /// Makes all tables of a database unreadable, except these and the chassis' own. It ends with `ROLLBACK`.
 async fn lock(db: &Db, but: &[&str]) -> Conn {
@@ -152,6 +152,6 @@ async fn the_answer_takes_as_long_for_every_address() {
     let [known, unknown, second] = times.map(median);
     let least = known.min(unknown).min(second);
     let differs = known.max(unknown).max(second).saturating_sub(least);
-    assert!(differs < MOST, "known: {known:?}, unknown: {unknown:?}, second of the day: {second:?}");
+    assert!(differs < MAX, "known: {known:?}, unknown: {unknown:?}, second of the day: {second:?}");
     mesh.finish().await;
 }

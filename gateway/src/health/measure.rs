@@ -24,14 +24,14 @@ use tokio::{
 };
 
 /// How long a service may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a measurement is fresh.
-const FRESH: Duration = Duration::from_secs(1);
+const MAX_AGE: Duration = Duration::from_secs(1);
 /// The same if a service was not ready: while the mesh starts, that changes soon.
-const FRESH_UNREADY: Duration = Duration::from_millis(100);
+const MAX_AGE_UNREADY: Duration = Duration::from_millis(100);
 
 /// The highest age of a measurement that is returned while the services are asked again.
-const MOST_AGE: Duration = Duration::from_secs(5);
+const MAX_STALE_AGE: Duration = Duration::from_secs(5);
 
 /// One measurement: the answers of all services, sorted by name.
 pub(crate) struct Peers {
@@ -46,7 +46,7 @@ impl Peers {
     /// How long this measurement is fresh.
     fn fresh_for(&self) -> Duration {
         let ready = self.all.iter().all(|peer| peer.answer.as_ref().is_some_and(|answer| answer.ready));
-        if ready { FRESH } else { FRESH_UNREADY }
+        if ready { MAX_AGE } else { MAX_AGE_UNREADY }
     }
 
     fn is_fresh(&self) -> bool {
@@ -123,7 +123,7 @@ impl Meter {
         let _asking = if let Ok(asking) = self.asking.try_lock() {
             asking
         } else {
-            if let Some(peers) = self.last_if(|last| last.asked.elapsed() < MOST_AGE) {
+            if let Some(peers) = self.last_if(|last| last.asked.elapsed() < MAX_STALE_AGE) {
                 return peers;
             }
             self.asking.lock().await
@@ -145,7 +145,7 @@ impl Meter {
         let before = |service: &str| before.as_ref()?.all.iter().find(|peer| peer.service == service);
         let request_id = &id::request_id();
         let asked = self.services.iter().map(|service| async move {
-            let answer = timeout(PATIENCE, self.ask(service, request_id)).await.ok().flatten();
+            let answer = timeout(TIMEOUT, self.ask(service, request_id)).await.ok().flatten();
             let fell_silent = before(service).is_none_or(|before| before.answer.is_some());
             if answer.is_none() && fell_silent {
                 tracing::warn!(service, "a service does not answer GetStatus");
@@ -154,7 +154,7 @@ impl Meter {
         });
         let now = self.clock.now();
         let (answers, incidents) =
-            tokio::join!(join_all(asked), timeout(PATIENCE, self.ask_incidents(request_id)));
+            tokio::join!(join_all(asked), timeout(TIMEOUT, self.ask_incidents(request_id)));
         let incidents = incidents.ok().flatten();
         let fell_silent = self.last_if(|_| true).is_none_or(|before| before.incidents.is_some());
         if incidents.is_none() && fell_silent {
@@ -171,7 +171,7 @@ impl Meter {
 
     /// Asks support for the incidents that are published.
     async fn ask_incidents(&self, request_id: &str) -> Option<Vec<PublicIncident>> {
-        let outgoing = Outgoing { bearer: None, request_id, idempotency_key: None, timeout: PATIENCE };
+        let outgoing = Outgoing { bearer: None, request_id, idempotency_key: None, timeout: TIMEOUT };
         let mut client = IncidentServiceClient::new(self.channels.get("support")?);
         let answer = client.get_public_status(outgoing.request(GetPublicStatusRequest {})).await.ok()?;
         Some(answer.into_inner().incidents)
@@ -185,8 +185,7 @@ impl Meter {
                 return None;
             }
         };
-        let outgoing =
-            Outgoing { bearer: Some(&token), request_id, idempotency_key: None, timeout: PATIENCE };
+        let outgoing = Outgoing { bearer: Some(&token), request_id, idempotency_key: None, timeout: TIMEOUT };
         let request = outgoing.request(GetStatusRequest { service: service.to_owned() });
         let mut client = StatusServiceClient::new(self.channels.get(service)?);
         client.get_status(request).await.ok().map(tonic::Response::into_inner)
@@ -200,7 +199,9 @@ mod tests {
     #[test]
     fn a_service_that_is_not_ready_is_asked_again_sooner() {
         let says = |ready| Some(GetStatusResponse { ready, ..GetStatusResponse::default() });
-        for (other, fresh_for) in [(says(true), FRESH), (says(false), FRESH_UNREADY), (None, FRESH_UNREADY)] {
+        for (other, fresh_for) in
+            [(says(true), MAX_AGE), (says(false), MAX_AGE_UNREADY), (None, MAX_AGE_UNREADY)]
+        {
             let peer = |answer| Peer::after(None, "any", answer, Clock::default().now());
             let peers =
                 Peers { all: vec![peer(says(true)), peer(other)], incidents: None, asked: Instant::now() };

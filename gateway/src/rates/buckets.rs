@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn invented_callers_do_not_fill_the_memory() {
-        const MOST: usize = 1000;
-        let buckets = buckets("1/86400s", MOST);
+        const MAX: usize = 1000;
+        let buckets = buckets("1/86400s", MAX);
         let flood = |keys: std::ops::Range<u64>| {
             for key in keys {
                 // Spread over the key space, as hashes are.

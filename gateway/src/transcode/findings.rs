@@ -6,7 +6,7 @@ use levqor_runtime::error::Violation;
 use prost_reflect::{DynamicMessage, FieldDescriptor};
 
 /// The most mistakes that a response names.
-const MOST: usize = 32;
+const MAX: usize = 32;
 /// The most bytes of a field name that the response repeats from the request.
 const LONGEST_NAME: usize = 128;
 
@@ -17,7 +17,7 @@ pub(crate) struct Findings(Vec<Violation>);
 impl Findings {
     /// Adds a mistake in a field.
     pub(crate) fn add(&mut self, field: impl Into<String>, description: impl Into<Cow<'static, str>>) {
-        if self.0.len() < MOST {
+        if self.0.len() < MAX {
             let mut field = field.into();
             if field.len() > LONGEST_NAME {
                 let end =
@@ -31,7 +31,7 @@ impl Findings {
 
     /// Whether further mistakes would be left out.
     pub(crate) fn is_full(&self) -> bool {
-        self.0.len() >= MOST
+        self.0.len() >= MAX
     }
 
     /// Returns all mistakes as the error, if there are any.

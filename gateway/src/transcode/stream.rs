@@ -116,7 +116,7 @@ impl Answers {
     }
 
     fn framed(self, framing: Framing) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
-        let until = self.patience();
+        let until = self.next_deadline();
         stream::unfold(Some((self, until)), move |open| async move {
             let (mut answers, until) = open?;
             let next = match framing {
@@ -129,7 +129,7 @@ impl Answers {
                 Ok(Ok(None)) => return None,
                 Ok(Ok(Some(message))) => match framing.message(&message, &answers.route.answer) {
                     Ok(frame) => {
-                        let until = answers.patience();
+                        let until = answers.next_deadline();
                         return Some((Ok(frame), Some((answers, until))));
                     }
                     Err(error) => answers.span.in_scope(|| answers.route.unanswerable(&error)),
@@ -142,13 +142,13 @@ impl Answers {
 
     /// The first message says how the response begins. An error after it can only break the connection.
     async fn respond_raw(mut self) -> Result<Response, Problem> {
-        let first = self.next(self.patience()).await?;
+        let first = self.next(self.next_deadline()).await?;
         let first = first.unwrap_or_else(|| DynamicMessage::new(self.route.output.clone()));
         let (head, data) = raw::parts(first);
         let route = Arc::clone(&self.route);
         let rest = stream::unfold(Some(self), |answers| async move {
             let mut answers = answers?;
-            match answers.next(answers.patience()).await {
+            match answers.next(answers.next_deadline()).await {
                 Ok(None) => None,
                 Ok(Some(message)) => Some((Ok(raw::parts(message).1), Some(answers))),
                 Err(_) => Some((Err(io::Error::other("the stream was interrupted")), None)),
@@ -158,7 +158,7 @@ impl Answers {
     }
 
     /// The time by which the next message must arrive. While the client does not read, no message is awaited, so none is late.
-    fn patience(&self) -> Instant {
+    fn next_deadline(&self) -> Instant {
         let silence = Instant::now() + self.silence.most;
         self.deadline.map_or(silence, |deadline| deadline.min(silence))
     }

@@ -8,7 +8,7 @@ use super::{Error, Hosted};
 use crate::{context::Ctx, recorded, service::Service};
 
 /// The most ids of one answer.
-const MOST: usize = 10_000;
+const MAX: usize = 10_000;
 
 pub(super) async fn get_recorded_erasure_ids<S: Service>(
     hosted: &Hosted<S>,
@@ -17,6 +17,6 @@ pub(super) async fn get_recorded_erasure_ids<S: Service>(
 ) -> Result<GetRecordedErasureIdsResponse, Error> {
     let after = Uuid::parse_str(&request.after_erasure_id).unwrap_or_default();
     let (ids, erasures) = recorded::own_ids(&*hosted.service).await?;
-    let later = ids.into_iter().filter(|id| *id > after && !erasures.running.contains(id)).take(MOST);
+    let later = ids.into_iter().filter(|id| *id > after && !erasures.running.contains(id)).take(MAX);
     Ok(GetRecordedErasureIdsResponse { erasure_ids: later.map(|id| id.hyphenated().to_string()).collect() })
 }

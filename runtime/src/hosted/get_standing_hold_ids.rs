@@ -7,7 +7,7 @@ use super::{Error, Hosted};
 use crate::{context::Ctx, privacy, rpc::State, service::Service};
 
 /// The most ids of one answer.
-const MOST: i64 = 10_000;
+const MAX: i64 = 10_000;
 
 pub(super) async fn get_standing_hold_ids<S: Service>(
     hosted: &Hosted<S>,
@@ -16,6 +16,6 @@ pub(super) async fn get_standing_hold_ids<S: Service>(
 ) -> Result<GetStandingHoldIdsResponse, Error> {
     let after = Uuid::parse_str(&request.after_hold_id).unwrap_or_default();
     let mut conn = hosted.chassis().db.acquire().await?;
-    let ids = privacy::standing_ids(&mut conn, after, MOST).await?;
+    let ids = privacy::standing_ids(&mut conn, after, MAX).await?;
     Ok(GetStandingHoldIdsResponse { hold_ids: ids.iter().map(|id| id.hyphenated().to_string()).collect() })
 }

@@ -111,13 +111,13 @@ fn failed(name: &str, detail: &str) -> Check {
 
 /// The checks of the database. It is probed every second over its own connection, so that load does not look like an outage.
 fn checks(measured: Option<Measurement>, silent_for: Option<Duration>, now: DateTime<Utc>) -> Vec<Check> {
-    const FRESH: TimeDelta = TimeDelta::seconds(10);
+    const MAX_AGE: TimeDelta = TimeDelta::seconds(10);
     let Some(measured) = measured else {
         return ["database", "migrations", "database_writes"]
             .map(|name| failed(name, "not measured yet"))
             .into();
     };
-    let stale = now - measured.time > FRESH;
+    let stale = now - measured.time > MAX_AGE;
     let answers = measured.history.is_some() && silent_for.is_none();
     let check = |name: &str, ok: bool, detail: String| Check {
         name: name.to_owned(),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The most entries of one answer: a page of a list, and one more entry, which shows that there is another page.
-const MOST: i32 = 201;
+const MAX: i32 = 201;
 
 pub(super) async fn read_audit_chain<S: Service>(
     hosted: &Hosted<S>,
@@ -70,7 +70,7 @@ impl TryFrom<&ReadAuditChainRequest> for Wanted {
         if after_time.is_some() != after_id.is_some() {
             violations.add("after_audit_entry_id", "expected the id of an entry together with its time");
         }
-        let limit = i64::from(request.limit.clamp(1, MOST));
+        let limit = i64::from(request.limit.clamp(1, MAX));
         violations.finish(Some(Self { filter, after: after_time.zip(after_id), limit }))
     }
 }

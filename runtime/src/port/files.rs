@@ -3,12 +3,12 @@
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// No process needs more, and some systems have no limit.
-const MOST: u64 = 1 << 20;
+const MAX: u64 = 1 << 20;
 
 /// Raises the limit of open files as far as the system allows. Many systems start with 1,024, which dates from `select`.
 pub fn raise_open_files() {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    let wanted = hard.min(MOST);
+    let wanted = hard.min(MAX);
     if soft < wanted
         && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
     {

@@ -28,8 +28,8 @@ impl Probe {
 
     /// The state of the tables, none where the database does not answer in time; and whether it takes writes.
     pub(super) async fn ask<S: Service>(&mut self) -> (Option<History>, Writes) {
-        const PATIENCE: Duration = Duration::from_secs(3);
-        let history = tokio::time::timeout(PATIENCE, self.try_ask::<S>()).await.ok().flatten();
+        const TIMEOUT: Duration = Duration::from_secs(3);
+        let history = tokio::time::timeout(TIMEOUT, self.try_ask::<S>()).await.ok().flatten();
         (history, self.writes.0)
     }
 

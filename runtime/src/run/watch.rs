@@ -100,7 +100,7 @@ impl<S: Service> Watch<S> {
     /// Compares the database with the ledger of erasures. A failure is logged once, if it lasts.
     async fn compare(&self, comparing: &mut Comparing) {
         // Compliance may start at the same time.
-        const PATIENCE: Duration = Duration::from_secs(5);
+        const TIMEOUT: Duration = Duration::from_secs(5);
         match compare(&self.service, &self.chassis, &mut comparing.found).await {
             Ok(0) => self.readiness.set_compared(),
             Ok(count) => {
@@ -108,7 +108,7 @@ impl<S: Service> Watch<S> {
                 tracing::warn!(service, count, "erasures that a restore had undone were made again");
                 self.readiness.set_compared();
             }
-            Err(error) if !comparing.told && comparing.begun.elapsed() >= PATIENCE => {
+            Err(error) if !comparing.told && comparing.begun.elapsed() >= TIMEOUT => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(service = S::NAME, error, "the ledger of erasures cannot be compared yet");
                 comparing.told = true;

@@ -17,7 +17,7 @@ impl Deadline {
         let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(parse);
         let asked = asked.unwrap_or(time_limits::DEFAULT);
         // Most calls ask for less than the limit, so their RPC need not be looked up.
-        let most = if asked > time_limits::MOST { most(path) } else { time_limits::MOST };
+        let most = if asked > time_limits::MAX { most(path) } else { time_limits::MAX };
         Self(Instant::now() + asked.min(most))
     }
 
@@ -35,7 +35,7 @@ impl Deadline {
 fn most(path: &str) -> Duration {
     let method = access::methods().by_path(path);
     let uploads = method.is_some_and(|method| method.descriptor.is_client_streaming());
-    if uploads { time_limits::UPLOAD } else { time_limits::MOST }
+    if uploads { time_limits::UPLOAD } else { time_limits::MAX }
 }
 
 /// Reads `grpc-timeout` (gRPC over HTTP/2, "Timeout"): at most eight digits and a unit.

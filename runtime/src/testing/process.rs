@@ -14,7 +14,7 @@ pub use nix::sys::signal::Signal;
 use nix::{sys::signal::kill, unistd::Pid};
 
 /// How long it may take to say or to do something.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A process that runs until it is stopped.
 pub struct Process {
@@ -62,7 +62,7 @@ impl Process {
     pub fn until(&mut self, words: &str) -> &str {
         let mut found = self.seen.contains(words);
         while !found {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(TIMEOUT) {
                 Ok(line) => {
                     // Who says much is not read from the beginning each time.
                     found = line.contains(words);
@@ -102,11 +102,11 @@ impl Process {
         let status = self.ended().unwrap_or_else(|| {
             // It may end by itself in this very moment.
             let _ = kill(self.pid, signal);
-            self.end.recv_timeout(PATIENCE).expect("it ends")
+            self.end.recv_timeout(TIMEOUT).expect("it ends")
         });
         self.ended = Some(status);
         // Both readers end with the process.
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+        while let Ok(line) = self.lines.recv_timeout(TIMEOUT) {
             self.seen.extend([line.as_str(), "\n"]);
         }
         (status, std::mem::take(&mut self.seen))
@@ -120,7 +120,7 @@ impl Process {
         }
         // It may end by itself in this very moment.
         let _ = kill(self.pid, signal);
-        let status = self.end.recv_timeout(PATIENCE).expect("it ends");
+        let status = self.end.recv_timeout(TIMEOUT).expect("it ends");
         self.ended = Some(status);
         status
     }
@@ -130,7 +130,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         if self.ended().is_none() {
             let _ = kill(self.pid, Signal::SIGKILL);
-            let _ = self.end.recv_timeout(PATIENCE);
+            let _ = self.end.recv_timeout(TIMEOUT);
         }
     }
 }

@@ -21,7 +21,7 @@ use super::TokenError;
 use crate::{clock::Clock, http::http_client};
 
 /// After this time keys are fetched again.
-const FRESH: TimeDelta = TimeDelta::minutes(10);
+const MAX_AGE: TimeDelta = TimeDelta::minutes(10);
 /// How long keys are accepted after their fetch if the provider is unavailable.
 const USABLE: TimeDelta = TimeDelta::hours(24);
 /// The shortest time between two fetches for an unknown key, so that forged tokens cannot make us flood the provider.
@@ -119,7 +119,7 @@ impl Jwks {
         let known = self.known();
         let fitting = |of: &Fetched| of.keys.iter().filter(|key| fits(key)).cloned().collect::<Vec<_>>();
         let found = fitting(&known);
-        if !found.is_empty() && self.is_younger(&known, FRESH) {
+        if !found.is_empty() && self.is_younger(&known, MAX_AGE) {
             return Ok(found);
         }
         let fetched = self.fetch_once(&known).await;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long bodies are kept after their events were settled.
-const KEEP: TimeDelta = TimeDelta::days(30);
+const RETENTION: TimeDelta = TimeDelta::days(30);
 /// How long the bodies of unsettled events, mostly quarantined ones, are kept for a replay. The comment of each column with bodies has the
 /// same period.
 const KEEP_UNSETTLED: TimeDelta = TimeDelta::days(90);
@@ -65,7 +65,7 @@ pub async fn purge_bodies<B: Bodies>(db: &Db) -> Result<i64, DbError> {
         let mut tx = db.begin().await?;
         let now = tx.now().await?;
         let mut purged = 0;
-        for statement in [B::settled(now - KEEP, BATCH), B::unsettled(now - KEEP_UNSETTLED, BATCH)] {
+        for statement in [B::settled(now - RETENTION, BATCH), B::unsettled(now - KEEP_UNSETTLED, BATCH)] {
             purged += statement.execute(&mut *tx).await?.rows_affected();
         }
         tx.commit().await?;

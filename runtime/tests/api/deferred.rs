@@ -20,7 +20,7 @@ use levqor_runtime::{
     work::MAX_ATTEMPTS,
 };
 
-use self::targets::{MOST, backlog};
+use self::targets::{MAX, backlog};
 use crate::probe::{self, Probe, effects, mail, send};
 
 /// The state, attempts and failure of the call with this key.
@@ -56,8 +56,8 @@ async fn another_worker_takes_over_the_calls_of_a_killed_worker_within_a_minute(
     let killed = TestService::<Probe>::start_on(url.clone(), &[]).await;
     killed.running.service.close_gate();
     // The number of calls that the first worker makes concurrently, so that it claims no call a second time.
-    backlog(&killed, "orphan", MOST).await;
-    let all_wait = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == MOST).then_some(()) };
+    backlog(&killed, "orphan", MAX).await;
+    let all_wait = || async { (killed.running.service.at_gate.load(Ordering::SeqCst) == MAX).then_some(()) };
     eventually("the first worker makes all calls", all_wait).await;
     // From here on the handlers of the first worker wait, and its leases are not renewed.
     let other = TestService::<Probe>::start_on(url, &[]).await;
@@ -69,7 +69,7 @@ async fn another_worker_takes_over_the_calls_of_a_killed_worker_within_a_minute(
         "the lease still holds"
     );
     other.advance(TimeDelta::seconds(35)).await;
-    for n in 0..MOST {
+    for n in 0..MAX {
         settled(&other, &format!("orphan-{n}")).await;
     }
     assert!(effects(&other).await.contains(&"orphan-0:delivered".to_owned()));

@@ -10,7 +10,7 @@ use crate::{Billing, error::Error};
 /// The service that knows.
 const NOTIFICATIONS: &str = "notifications";
 /// How long to wait for the answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether offers may go to this address. No answer is an error: the step is taken later.
 pub(crate) async fn is_allowed(billing: &Billing, ctx: &Ctx, customer: &Email) -> Result<bool, Error> {
@@ -19,7 +19,7 @@ pub(crate) async fn is_allowed(billing: &Billing, ctx: &Ctx, customer: &Email) -
         category: Category::OffersPromotions.into(),
     };
     let chassis = &billing.chassis;
-    let answer = chassis.ask(NOTIFICATIONS, &ctx.request_id, PATIENCE, request, async |channel, request| {
+    let answer = chassis.ask(NOTIFICATIONS, &ctx.request_id, TIMEOUT, request, async |channel, request| {
         MailServiceClient::new(channel).check_recipient(request).await
     });
     let answer = answer.await.map_err(|unanswered| Error::NotificationsUnavailable(unanswered.reason()))?;

@@ -54,9 +54,9 @@ pub(crate) struct Wanted {
 }
 
 /// How long a customer still waits.
-pub(crate) struct Patience(Instant);
+pub(crate) struct TimeBudget(Instant);
 
-impl Patience {
+impl TimeBudget {
     /// The wait begins now.
     pub(crate) fn begin() -> Self {
         Self(Instant::now())
@@ -98,13 +98,13 @@ impl Billing {
         &self,
         buyer: &Buyer,
         wanted: &Wanted,
-        patience: &Patience,
+        time_budget: &TimeBudget,
     ) -> Result<Operation, Error> {
-        let customer = self.stripe_customer(buyer, patience).await?;
+        let customer = self.stripe_customer(buyer, time_budget).await?;
         let session = self.begin_checkout(buyer, wanted, &customer).await?;
         match wanted.item {
-            Item::DoneForYou(_) => self.carry_out(&session, patience.left()).await,
-            Item::Subscription(_) => self.make_session(&session, patience.left()).await,
+            Item::DoneForYou(_) => self.carry_out(&session, time_budget.left()).await,
+            Item::Subscription(_) => self.make_session(&session, time_budget.left()).await,
         }
     }
 
@@ -113,11 +113,11 @@ impl Billing {
     pub(crate) async fn make_session(
         &self,
         session: &Operation,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Operation, Error> {
         let begun = Instant::now();
         if session.state != OperationState::Done {
-            match self.end_others(session, patience).await {
+            match self.end_others(session, time_budget).await {
                 Ok(()) => {}
                 Err(Error::AlreadySubscribed) => {
                     self.settle_refused(session, "another checkout was finished").await?;
@@ -126,11 +126,11 @@ impl Billing {
                 Err(error) => return Err(error),
             }
         }
-        self.carry_out(session, patience.saturating_sub(begun.elapsed())).await
+        self.carry_out(session, time_budget.saturating_sub(begun.elapsed())).await
     }
 
     /// Ends the sessions that the person left for this one.
-    async fn end_others(&self, session: &Operation, patience: Duration) -> Result<(), Error> {
+    async fn end_others(&self, session: &Operation, time_budget: Duration) -> Result<(), Error> {
         let begun = Instant::now();
         let Some(owner) = &session.owner_sub else { return Ok(()) };
         let mut tx = self.chassis.db.begin().await?;
@@ -150,7 +150,7 @@ impl Billing {
         }
         tx.commit().await?;
         for end in ends {
-            match self.carry_out(&end, patience.saturating_sub(begun.elapsed())).await {
+            match self.carry_out(&end, time_budget.saturating_sub(begun.elapsed())).await {
                 Ok(_) => {}
                 // That session was finished meanwhile, or it has expired. Its event will say which.
                 Err(Error::StripeRefused) => return Err(Error::AlreadySubscribed),

@@ -26,7 +26,7 @@ use crate::{
 /// Concurrent price requests.
 const AT_ONCE: usize = 4;
 /// Timeout of the clock check.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Checks that need the secret key.
 const NEED_KEY: [&str; 4] =
     ["billing.stripe_account", "billing.stripe_refetch", "billing.stripe_clock", "billing.stripe_endpoint"];
@@ -64,7 +64,7 @@ fn of_stripe(config: &Config) -> Vec<Check> {
     let stripe = Arc::new(stripe);
     let (base, for_refetch) = (config.api_base.clone(), Arc::clone(&stripe));
     let time = async move {
-        match vendor_client(&base, PATIENCE, false) {
+        match vendor_client(&base, TIMEOUT, false) {
             Ok(client) => check::clock::http_date(&client, base.as_str(), &Clock::default()).await,
             Err(error) => Finding::failed(check::clock::words(&error)),
         }

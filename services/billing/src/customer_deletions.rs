@@ -31,7 +31,7 @@ use crate::{
 /// The most customers of one call.
 const BATCH: i64 = 20;
 /// How long Stripe may take for each.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long Stripe's event about the deletion has to arrive, before the erasure counts the remaining rows for the last time.
 const EVENT_TIME: TimeDelta = TimeDelta::minutes(5);
 /// When a refused request to Stripe is made again.
@@ -65,7 +65,7 @@ impl Billing {
         drop(conn);
         let mut deleted = 0;
         for deletion in due {
-            match stripe.delete_customer(&deletion.stripe_customer_id, PATIENCE).await {
+            match stripe.delete_customer(&deletion.stripe_customer_id, TIMEOUT).await {
                 Ok(()) => {
                     self.settle_deleted(actor, &deletion).await?;
                     deleted += 1;

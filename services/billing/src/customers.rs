@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     Billing,
-    checkout::Patience,
+    checkout::TimeBudget,
     domain::{
         buyer::Buyer,
         customer::Customer,
@@ -29,7 +29,7 @@ impl Billing {
     pub(crate) async fn stripe_customer(
         &self,
         buyer: &Buyer,
-        patience: &Patience,
+        time_budget: &TimeBudget,
     ) -> Result<StripeId, Error> {
         let email = buyer.email()?;
         let mut tx = self.chassis.db.begin().await?;
@@ -40,7 +40,7 @@ impl Billing {
             && let Some(guest) = customers::of_guest(&mut tx, buyer.sub(), &email).await?
         {
             tx.commit().await?;
-            if self.adopt(buyer, &email, &guest, patience).await? {
+            if self.adopt(buyer, &email, &guest, time_budget).await? {
                 return Ok(guest);
             }
             tx = self.chassis.db.begin().await?;
@@ -49,7 +49,7 @@ impl Billing {
         if customer.stripe_customer_id.is_none() {
             let making = making(&mut tx, &customer, &email).await?;
             tx.commit().await?;
-            self.carry_out(&making, patience.left()).await?;
+            self.carry_out(&making, time_budget.left()).await?;
             tx = self.chassis.db.begin().await?;
             customer = customers::lock_or_insert(&mut tx, buyer.sub(), &email).await?;
         }
@@ -73,7 +73,7 @@ impl Billing {
             // Otherwise the schedule would send the older address after this one.
             self.settle_refused(&older, REPLACED).await?;
         }
-        if let Err(error) = self.carry_out(&update, patience.left() / PART_FOR_ADDRESS).await {
+        if let Err(error) = self.carry_out(&update, time_budget.left() / PART_FOR_ADDRESS).await {
             updated_later(&error);
         }
         Ok(id)
@@ -81,13 +81,13 @@ impl Billing {
 
     /// Brings the address of the person's customer at Stripe up to date, if the person has a customer there. If this fails, the
     /// person's next call does it, and the caller continues.
-    pub(crate) async fn keep_address(&self, buyer: &Buyer, patience: &Patience) {
-        if let Err(error) = self.try_keep_address(buyer, patience).await {
+    pub(crate) async fn keep_address(&self, buyer: &Buyer, time_budget: &TimeBudget) {
+        if let Err(error) = self.try_keep_address(buyer, time_budget).await {
             updated_later(&error);
         }
     }
 
-    async fn try_keep_address(&self, buyer: &Buyer, patience: &Patience) -> Result<(), Error> {
+    async fn try_keep_address(&self, buyer: &Buyer, time_budget: &TimeBudget) -> Result<(), Error> {
         if buyer.verified_email().is_none() {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl Billing {
         let known = customers::stripe_customer_of(&mut conn, buyer.sub()).await?;
         drop(conn);
         if known.is_some() {
-            self.stripe_customer(buyer, patience).await?;
+            self.stripe_customer(buyer, time_budget).await?;
         }
         Ok(())
     }
@@ -107,9 +107,9 @@ impl Billing {
         buyer: &Buyer,
         email: &Email,
         guest: &StripeId,
-        patience: &Patience,
+        time_budget: &TimeBudget,
     ) -> Result<bool, Error> {
-        let at_stripe = match self.stripe()?.within(patience.left()).customer(guest).await {
+        let at_stripe = match self.stripe()?.within(time_budget.left()).customer(guest).await {
             Ok(at_stripe) => at_stripe,
             Err(FetchError::NotUnderstood(_)) => return Ok(false),
             Err(error) => return Err(unavailable_to_fetch(&error)),

@@ -51,7 +51,7 @@ impl Billing {
     pub(crate) async fn carry_out(
         &self,
         operation: &Operation,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Operation, Error> {
         match operation.state {
             OperationState::Done => return Ok(operation.clone()),
@@ -64,7 +64,7 @@ impl Billing {
         // Stripe keeps no answers to deletions.
         let is_end = operation.kind == Kind::SubscriptionEnd;
         let done = if is_old || is_end || operation.attempt > 0 {
-            self.find_done(&stripe.within(patience), operation)
+            self.find_done(&stripe.within(time_budget), operation)
                 .await
                 .map_err(|error| unavailable_to_fetch(&error))?
         } else {
@@ -78,7 +78,7 @@ impl Billing {
             {
                 Err(CallError::Refused { status: 408, code: None })
             }
-            None => stripe.perform(operation, patience.saturating_sub(begun.elapsed())).await,
+            None => stripe.perform(operation, time_budget.saturating_sub(begun.elapsed())).await,
         };
         if answer.is_ok() {
             fail_point::OPERATION_ANSWERED.reached();

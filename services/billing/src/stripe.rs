@@ -29,7 +29,7 @@ pub(crate) use self::{
 use crate::domain::catalogue::Livemode;
 
 /// Timeout of a call in the background. async-stripe has none.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout of a call that a customer waits for: the customer has an answer within 3 seconds.
 pub(crate) const CUSTOMERS_PATIENCE: Duration = Duration::from_millis(2200);
 
@@ -46,7 +46,7 @@ pub(crate) struct Stripe {
     budget: Arc<Budget>,
     circuit: Arc<Circuit>,
     /// Timeout of a read.
-    patience: Duration,
+    time_budget: Duration,
 }
 
 /// A call: its method, the path's template in spans, the request, and what limits it.
@@ -56,23 +56,23 @@ struct Call {
     request: RequestBuilder,
     /// The idempotency key: Stripe executes the call once for each key.
     key: Option<IdempotencyKey>,
-    patience: Duration,
+    time_budget: Duration,
 }
 
 impl Stripe {
     /// Creates a client with this key and base URL.
     pub(crate) fn try_new(key: &SecretString, base: &ApiBase) -> Result<Self, stripe::StripeError> {
         let client =
-            stripe::ClientBuilder::new(key.expose_secret()).url(base.as_str()).timeout(PATIENCE).build()?;
+            stripe::ClientBuilder::new(key.expose_secret()).url(base.as_str()).timeout(TIMEOUT).build()?;
         let livemode = livemode_of(key);
         let host = base.host().to_owned();
         let (budget, circuit) = Default::default();
-        Ok(Self { client, host, livemode, budget, circuit, patience: PATIENCE })
+        Ok(Self { client, host, livemode, budget, circuit, time_budget: TIMEOUT })
     }
 
     /// The same client for a caller who waits: each of its reads ends after this time.
-    pub(crate) fn within(&self, patience: Duration) -> Self {
-        Self { patience, ..self.clone() }
+    pub(crate) fn within(&self, time_budget: Duration) -> Self {
+        Self { time_budget, ..self.clone() }
     }
 
     /// Whether the key is for live mode or test mode, by its prefix.
@@ -81,23 +81,23 @@ impl Stripe {
     }
 
     async fn get(&self, template: &'static str, request: RequestBuilder) -> Result<Value, FetchError> {
-        let call = Call { method: "GET", template, request, key: None, patience: self.patience };
+        let call = Call { method: "GET", template, request, key: None, time_budget: self.time_budget };
         Ok(self.call(call).await?)
     }
 
     /// Makes one attempt: who calls decides whether to try again. Reads the response as plain JSON. async-stripe's own types
     /// belong to one API version and fail on missing fields; billing needs only a few.
     async fn call(&self, call: Call) -> Result<Value, CallError> {
-        let Call { method, template, request, key, patience } = call;
-        if patience.is_zero() {
+        let Call { method, template, request, key, time_budget } = call;
+        if time_budget.is_zero() {
             return Err(CallError::NotMade { what: "nobody waits any more", after: Duration::from_secs(1) });
         }
         let begun = Instant::now();
-        self.budget.spend(method, template, patience).await?;
+        self.budget.spend(method, template, time_budget).await?;
         let pass = self.circuit.enter()?;
-        let patience = patience.saturating_sub(begun.elapsed()).max(LEAST_PATIENCE);
+        let time_budget = time_budget.saturating_sub(begun.elapsed()).max(LEAST_PATIENCE);
         let strategy = key.map_or(RequestStrategy::Once, RequestStrategy::Idempotent);
-        let request = request.customize().request_strategy(strategy).timeout(patience);
+        let request = request.customize().request_strategy(strategy).timeout(time_budget);
         // async-stripe's own spans carry the path with ids, which must not be logged.
         let sent = request.send(&self.client).with_subscriber(NoSubscriber::new());
         let span = telemetry::http_client_span(method, &self.host, template);
@@ -130,8 +130,8 @@ mod tests {
         // An endpoint takes 25 calls at once. The other places are for calls that return meanwhile.
         for _ in 0..100 {
             let request = RequestBuilder::new(StripeMethod::Get, "/events");
-            let patience = Duration::from_millis(1);
-            let call = Call { method: "GET", template: "/v1/events", request, key: None, patience };
+            let time_budget = Duration::from_millis(1);
+            let call = Call { method: "GET", template: "/v1/events", request, key: None, time_budget };
             if let Err(CallError::NotMade { what, .. }) = stripe.call(call).await {
                 budget_was_spent |= what == "the rate budget is spent";
             }

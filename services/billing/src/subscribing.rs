@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     Billing,
     aftermath::Aftermath,
-    checkout::Patience,
+    checkout::TimeBudget,
     domain::{
         buyer::Buyer,
         entitlement::Entitled,
@@ -111,14 +111,14 @@ impl Billing {
         &self,
         buyer: &Buyer,
         package: &Package,
-        patience: &Patience,
+        time_budget: &TimeBudget,
     ) -> Result<Change, Error> {
         let (row, id) = self.live(buyer).await?;
         row.may(Action::Change)?;
         if row.package == *package && !self.is_in_doubt(&row).await? {
             return Err(Error::NothingChanges);
         }
-        let now = self.stripe()?.within(patience.left()).subscription(&id).await;
+        let now = self.stripe()?.within(time_budget.left()).subscription(&id).await;
         let now = now.map_err(|error| unavailable_to_fetch(&error))?;
         let dearer = package.price_of_a_year() > row.package.price_of_a_year();
         let at_once = dearer || package.term != row.package.term;
@@ -133,14 +133,14 @@ impl Billing {
 
     /// The request to Stripe that makes the person's subscription continue. Stripe's portal may have set the time of the end and
     /// not the flag: then the flag changes nothing. Stripe takes only one of both in a request.
-    pub(crate) async fn resumption(&self, buyer: &Buyer, patience: &Patience) -> Result<Value, Error> {
+    pub(crate) async fn resumption(&self, buyer: &Buyer, time_budget: &TimeBudget) -> Result<Value, Error> {
         let (row, id) = self.live(buyer).await?;
         if let Err(refused) = row.may(Action::Resume)
             && !self.is_in_doubt(&row).await?
         {
             return Err(refused.into());
         }
-        let now = self.stripe()?.within(patience.left()).subscription(&id).await;
+        let now = self.stripe()?.within(time_budget.left()).subscription(&id).await;
         let now = now.map_err(|error| unavailable_to_fetch(&error))?;
         let by_time_alone = now.cancel_time.is_some() && !now.cancel_at_period_end;
         Ok(if by_time_alone { json!({"cancel_at": ""}) } else { json!({"cancel_at_period_end": false}) })
@@ -178,16 +178,16 @@ impl Billing {
         ctx: &Ctx,
         request: &R,
         buyer: &Buyer,
-        patience: &Patience,
+        time_budget: &TimeBudget,
     ) -> Result<Option<Subscription>, Error> {
         let Some(key) = request_key(ctx, request) else { return Ok(None) };
         let mut tx = self.chassis.db.begin().await?;
         let known = known_operation(&mut tx, buyer, Some(&key)).await?;
         tx.commit().await?;
         let Some(known) = known else { return Ok(None) };
-        self.carry_out(&known, patience.left()).await?;
+        self.carry_out(&known, time_budget.left()).await?;
         let (row, id) = self.live(buyer).await?;
-        Ok(Some(self.refresh(row, &id, patience.left()).await))
+        Ok(Some(self.refresh(row, &id, time_budget.left()).await))
     }
 
     /// Updates the person's subscription at Stripe, once per key, and returns it as it is then.
@@ -197,10 +197,10 @@ impl Billing {
         request: &R,
         action: Action,
         params: &Value,
-        patience: &Patience,
+        time_budget: &TimeBudget,
     ) -> Result<Subscription, Error> {
         let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
-        if let Some(known) = self.known_update(ctx, request, &buyer, patience).await? {
+        if let Some(known) = self.known_update(ctx, request, &buyer, time_budget).await? {
             return Ok(known);
         }
         let (row, id) = self.live(&buyer).await?;
@@ -234,9 +234,9 @@ impl Billing {
             operation
         };
         tx.commit().await?;
-        self.carry_out(&operation, patience.left()).await?;
-        let updated = self.refresh(row, &id, patience.left()).await;
-        self.keep_address(&buyer, patience).await;
+        self.carry_out(&operation, time_budget.left()).await?;
+        let updated = self.refresh(row, &id, time_budget.left()).await;
+        self.keep_address(&buyer, time_budget).await;
         Ok(updated)
     }
 
@@ -246,9 +246,9 @@ impl Billing {
         &self,
         known: Subscription,
         id: &StripeId,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Subscription {
-        match self.try_refresh(id, patience).await {
+        match self.try_refresh(id, time_budget).await {
             Ok(Some(row)) => row,
             Ok(None) => known,
             Err(error) => {
@@ -261,9 +261,9 @@ impl Billing {
         }
     }
 
-    async fn try_refresh(&self, id: &StripeId, patience: Duration) -> Result<Option<Subscription>, Error> {
+    async fn try_refresh(&self, id: &StripeId, time_budget: Duration) -> Result<Option<Subscription>, Error> {
         let version = subscriptions::version(&mut *self.chassis.db.acquire().await?, id).await?;
-        let fetched = self.stripe()?.within(patience).subscription(id).await;
+        let fetched = self.stripe()?.within(time_budget).subscription(id).await;
         let fetched = fetched.map_err(|error| unavailable_to_fetch(&error))?;
         let mut tx = self.chassis.db.begin().await?;
         let mut aftermath = Aftermath::default();

@@ -49,7 +49,7 @@ const API_HOST: &str = "www.googleapis.com";
 /// The host that it takes for tokens.
 const TOKEN_HOST: &str = "oauth2.googleapis.com";
 /// How long one request may take. The largest sends 32 MiB.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Google Drive, and how it is reached.
 #[derive(Debug, Clone)]
@@ -139,7 +139,7 @@ impl Drive {
     /// The operator. It retries no request: a retried upload whose answer was lost would be a second file of the same name, of which a
     /// removal finds only one.
     fn operator(&self) -> Result<Operator, StorageError> {
-        let client = vendor_client(&self.api, PATIENCE, true).map_err(StorageError::Client)?;
+        let client = vendor_client(&self.api, TIMEOUT, true).map_err(StorageError::Client)?;
         let transport = Transport { inner: ReqwestTransport::from(client), api: self.api.clone() };
         // opendal puts them into a query as they are.
         let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

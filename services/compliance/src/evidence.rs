@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// How long to wait for each answer of notifications.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How many entries of a chain are read at once.
 const PAGE: i32 = 200;
 
@@ -94,7 +94,7 @@ impl Compliance {
                 token,
                 "notifications",
                 request_id,
-                PATIENCE,
+                TIMEOUT,
                 request,
                 async |channel, request| {
                     NotificationsServiceClient::new(channel).list_messages(request).await

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long to wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long, and how often, a daily check waits for services that start.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 const START_AGAIN: Duration = Duration::from_millis(100);
@@ -140,7 +140,7 @@ impl<'p> Peers<'p> {
         parts: &mut Streaming<ExportSubjectResponse>,
     ) -> Result<Option<ExportSubjectResponse>, PeerError> {
         let unanswered = |what| PeerError::Unanswered { service: service.to_owned(), what };
-        let next = tokio::time::timeout(PATIENCE, parts.message()).await;
+        let next = tokio::time::timeout(TIMEOUT, parts.message()).await;
         let next = next.map_err(|_| unanswered("its data broke off"))?;
         next.map_err(|status| unanswered(ErrorCode::from_grpc(status.code()).as_str()))
     }
@@ -249,7 +249,7 @@ impl<'p> Peers<'p> {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let answer = self.chassis.ask(service, self.request_id, PATIENCE, request, call).await;
+        let answer = self.chassis.ask(service, self.request_id, TIMEOUT, request, call).await;
         answer.map_err(|why| PeerError::Unanswered { service: service.to_owned(), what: why.reason() })
     }
 }

@@ -33,7 +33,7 @@ use crate::{
 
 const RESEND: &str = "notifications.mail_resend";
 const MAILBOX: &str = "notifications.mail_mailbox";
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All checks that this configuration allows.
 pub(crate) fn checks(config: &Config, database: Option<&DatabaseUrl>) -> Vec<Check> {
@@ -165,7 +165,7 @@ struct Failure {
 
 async fn domains(base: &ApiBase, key: &SecretString, ours: &BTreeSet<String>) -> Finding {
     let request = async {
-        let client = vendor_client(base, PATIENCE, false)?;
+        let client = vendor_client(base, TIMEOUT, false)?;
         let answer = client.get(format!("{base}domains")).bearer_auth(key.expose_secret()).send().await?;
         let status = answer.status().as_u16();
         Ok((status, answer.bytes().await?))

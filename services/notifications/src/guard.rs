@@ -14,14 +14,14 @@ use crate::{
 };
 
 /// How long to wait for the answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks the service. Returns none if the message is still wanted, otherwise its outcome. No answer is an error: the message is
 /// neither sent nor dropped.
 pub(crate) async fn ask(chassis: &Chassis, ctx: &Ctx, guard: &Guard) -> Result<Option<Outcome>, Error> {
     let Guard { service, subject } = guard;
     let request = StillWantedRequest { service: service.clone(), subject: subject.clone() };
-    let answer = chassis.ask(service, &ctx.request_id, PATIENCE, request, async |channel, request| {
+    let answer = chassis.ask(service, &ctx.request_id, TIMEOUT, request, async |channel, request| {
         GuardServiceClient::new(channel).still_wanted(request).await
     });
     let unanswered =

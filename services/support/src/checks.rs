@@ -20,7 +20,7 @@ const AI: &str = "support.ai";
 /// Where the files of mails are.
 const STORAGE: &str = "support.storage";
 /// Timeout of the check.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The checks that this configuration allows.
 pub(crate) fn checks(config: &Config) -> Vec<Check> {
@@ -51,6 +51,6 @@ fn ai(model: Option<&ModelConfig>) -> Check {
 }
 
 fn request(model: &ModelConfig) -> Result<reqwest::RequestBuilder, reqwest::Error> {
-    let client = vendor_client(&model.base.server, PATIENCE, false)?;
+    let client = vendor_client(&model.base.server, TIMEOUT, false)?;
     Ok(client.get(format!("{}/models", model.base.url)).bearer_auth(model.key.expose_secret()))
 }

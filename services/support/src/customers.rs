@@ -17,9 +17,9 @@ use tonic::{Code, Request, Response, Status};
 use crate::Support;
 
 /// How long to wait for each service.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// How many rows of each kind are shown.
-pub(crate) const MOST: i32 = 20;
+pub(crate) const MAX: i32 = 20;
 
 /// A customer as staff name them.
 pub(crate) enum Customer {
@@ -60,7 +60,7 @@ impl Asking<'_> {
         let request = ListOrdersRequest {
             owner_sub: customer.sub().unwrap_or_default().to_owned(),
             customer_email: customer.email().map(Email::as_str).unwrap_or_default().to_owned(),
-            page_size: MOST,
+            page_size: MAX,
             ..ListOrdersRequest::default()
         };
         let listed = self.ask("billing", request, async |channel, request| {
@@ -89,7 +89,7 @@ impl Asking<'_> {
     pub(crate) async fn mails(&self, email: &Email) -> Result<Vec<Message>, Code> {
         let request = ListMessagesRequest {
             recipient: email.as_str().to_owned(),
-            page_size: MOST,
+            page_size: MAX,
             ..ListMessagesRequest::default()
         };
         let listed = self.ask("notifications", request, async |channel, request| {
@@ -108,7 +108,7 @@ impl Asking<'_> {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         let (chassis, request_id) = (&self.support.chassis, &self.ctx.request_id);
-        let answer = chassis.ask_as(self.token, service, request_id, PATIENCE, request, call).await;
+        let answer = chassis.ask_as(self.token, service, request_id, TIMEOUT, request, call).await;
         answer.map_err(Unanswered::code)
     }
 }

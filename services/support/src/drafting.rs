@@ -117,8 +117,8 @@ pub(crate) async fn draft(
         passages.push(Passage { source: Origin::Account, text: mask.hide(text) });
     }
     let left = ctx.deadline.saturating_duration_since(Instant::now());
-    let patience = patience(asked.begin.elapsed(), left).filter(|_| !passages.is_empty());
-    let Some(patience) = patience else { return Ok(None) };
+    let timeout = model_timeout(asked.begin.elapsed(), left).filter(|_| !passages.is_empty());
+    let Some(timeout) = timeout else { return Ok(None) };
     let request = request(&mut mask, &passages, &asked.question, &asked.earlier);
     let begin = Instant::now();
     let (schema, texts) = (grounding::schema(), texts(&passages));
@@ -133,7 +133,7 @@ pub(crate) async fn draft(
     let hear: Option<Hear<'_>> = if asked.listener.is_some() { Some(&mut hear) } else { None };
     let written = model.ask(INSTRUCTIONS, &request, &schema, hear);
     let (mut tokens, mut answer) = (Tokens::default(), None);
-    let outcome = match tokio::time::timeout(patience, written).await {
+    let outcome = match tokio::time::timeout(timeout, written).await {
         Ok(reply) => {
             tokens = reply.tokens;
             match reply.written.and_then(|written| checked(&mask, &written, &passages, &texts)) {
@@ -153,9 +153,9 @@ pub(crate) async fn draft(
 
 /// How long the model may take, if there is enough time for it. `spent` is the time since the message came, `left` the time until the
 /// caller stops waiting.
-fn patience(spent: Duration, left: Duration) -> Option<Duration> {
-    let patience = left.min(WITHIN.saturating_sub(spent)).saturating_sub(RESERVE);
-    Some(patience).filter(|patience| *patience >= LEAST)
+fn model_timeout(spent: Duration, left: Duration) -> Option<Duration> {
+    let timeout = left.min(WITHIN.saturating_sub(spent)).saturating_sub(RESERVE);
+    Some(timeout).filter(|timeout| *timeout >= LEAST)
 }
 
 /// Whether the customer objects to automation: then answers are passages of articles, word for word.
@@ -257,7 +257,11 @@ mod tests {
             (0, 2_000, None),
         ] {
             let [spent, left] = [spent, left].map(Duration::from_millis);
-            assert_eq!(patience(spent, left), expected.map(Duration::from_millis), "{spent:?} of {left:?}");
+            assert_eq!(
+                model_timeout(spent, left),
+                expected.map(Duration::from_millis),
+                "{spent:?} of {left:?}"
+            );
         }
     }
 }

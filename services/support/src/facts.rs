@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// How long to wait for billing.
-const PATIENCE: Duration = Duration::from_millis(800);
+const TIMEOUT: Duration = Duration::from_millis(800);
 /// How long a price list is used before billing is asked again.
-const FRESH: Duration = Duration::from_mins(5);
+const MAX_AGE: Duration = Duration::from_mins(5);
 /// How long to wait before billing is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Where people complain about data protection.
@@ -72,7 +72,7 @@ impl FactSheet {
         let now = Instant::now();
         if last.ask_again.is_none_or(|time| time <= now) {
             match ask(chassis, request_id).await {
-                Ok(prices) => *last = Last { prices: of_prices(&prices), ask_again: Some(now + FRESH) },
+                Ok(prices) => *last = Last { prices: of_prices(&prices), ask_again: Some(now + MAX_AGE) },
                 Err(why) => {
                     tracing::warn!(reason = why.reason(), "billing did not give its price list");
                     last.ask_again = Some(now + PAUSE);
@@ -94,7 +94,7 @@ impl FactSheet {
 /// Asks billing for the price list.
 async fn ask(chassis: &Chassis, request_id: &str) -> Result<GetPriceListResponse, Unanswered> {
     let request = GetPriceListRequest {};
-    let answer = chassis.ask("billing", request_id, PATIENCE, request, async |channel, request| {
+    let answer = chassis.ask("billing", request_id, TIMEOUT, request, async |channel, request| {
         CheckoutServiceClient::new(channel).get_price_list(request).await
     });
     answer.await

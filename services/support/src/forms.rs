@@ -8,7 +8,7 @@ use crate::{Support, error::Error};
 /// A form that arrives sooner after its token was not filled in by a person.
 const LEAST: TimeDelta = TimeDelta::seconds(3);
 /// A form that arrives later needs a new token.
-const MOST: TimeDelta = TimeDelta::hours(24);
+const MAX: TimeDelta = TimeDelta::hours(24);
 
 /// What becomes of a form.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) fn check(support: &Support, token: &str, trap: &str, now: DateTime<Ut
     let age = now - begun;
     if age < LEAST {
         Err(Error::FormTooFast)
-    } else if age > MOST {
+    } else if age > MAX {
         Err(Error::FormToken)
     } else {
         Ok(Form::Genuine)

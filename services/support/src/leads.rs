@@ -36,7 +36,7 @@ use crate::{
 /// The reason for which the flow of a lead ends and its mails are cancelled: the person has bought.
 pub(crate) const PURCHASED: &str = "PURCHASED";
 /// How long to wait for billing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The content of a form.
 pub(crate) struct NewLead {
@@ -176,7 +176,7 @@ pub(crate) async fn has_bought(
     email: String,
 ) -> Result<bool, Unanswered> {
     let request = CheckPurchaseRequest { email };
-    let answer = support.chassis.ask("billing", request_id, PATIENCE, request, async |channel, request| {
+    let answer = support.chassis.ask("billing", request_id, TIMEOUT, request, async |channel, request| {
         OrderServiceClient::new(channel).check_purchase(request).await
     });
     Ok(answer.await?.has_bought)

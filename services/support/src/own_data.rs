@@ -25,7 +25,7 @@ use crate::{
 /// The service that has orders and subscriptions.
 const BILLING: &str = "billing";
 /// How long to wait for billing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The known facts about one part of a customer's account.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ async fn orders(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<St
     let page_size = i32::try_from(MOST_SHOWN).unwrap_or(i32::MAX);
     let request = ListOrdersRequest { page_size, ..Default::default() };
     let (chassis, request_id) = (&support.chassis, &ctx.request_id);
-    let listed = chassis.ask_as(token, BILLING, request_id, PATIENCE, request, async |channel, request| {
+    let listed = chassis.ask_as(token, BILLING, request_id, TIMEOUT, request, async |channel, request| {
         BillingServiceClient::new(channel).list_orders(request).await
     });
     let listed = listed.await?;
@@ -78,7 +78,7 @@ async fn orders(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<St
 async fn subscription(support: &Support, ctx: &Ctx, token: &SecretString) -> Result<String, Unanswered> {
     let (chassis, request_id) = (&support.chassis, &ctx.request_id);
     let request = GetSubscriptionRequest::default();
-    let found = chassis.ask_as(token, BILLING, request_id, PATIENCE, request, async |channel, request| {
+    let found = chassis.ask_as(token, BILLING, request_id, TIMEOUT, request, async |channel, request| {
         SubscriptionServiceClient::new(channel).get_subscription(request).await
     });
     let found = match found.await {

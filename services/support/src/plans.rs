@@ -13,7 +13,7 @@ use levqor_runtime::{
 use crate::domain::plan::Plan;
 
 /// How long to wait for billing.
-const PATIENCE: Duration = Duration::from_millis(800);
+const TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The plan of the caller. Without an answer of billing, the caller is treated as a Starter customer: no caller waits for billing to get
 /// to a person.
@@ -34,7 +34,7 @@ pub(crate) async fn of_caller(chassis: &Chassis, ctx: &Ctx) -> Plan {
 
 async fn ask(chassis: &Chassis, ctx: &Ctx, sub: &str) -> Result<Plan, Unanswered> {
     let request = CheckEntitlementRequest { sub: sub.to_owned(), feature: Feature::PrioritySupport.into() };
-    let answer = chassis.ask("billing", &ctx.request_id, PATIENCE, request, async |channel, request| {
+    let answer = chassis.ask("billing", &ctx.request_id, TIMEOUT, request, async |channel, request| {
         SubscriptionServiceClient::new(channel).check_entitlement(request).await
     });
     Ok(answer.await?.plan().into())

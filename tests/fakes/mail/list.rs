@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Accept, Answer, FakeMail, Shared, failure, json_answer};
 
 /// The most mails of a page: it refuses a request for more.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 impl FakeMail {
     /// What became of the `n`th accepted mail, counted from 0, as the list of mails says: `delivered`, `bounced`.
@@ -47,7 +47,7 @@ impl Shared {
             return failure(status, b"");
         }
         let limit = value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
-        if limit > MOST {
+        if limit > MAX {
             return failure(422, b"");
         }
         let newest = state.accepted.iter().rev();

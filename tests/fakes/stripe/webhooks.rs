@@ -17,7 +17,7 @@ use super::{versions, world::World};
 use crate::stripe::sign_with;
 
 /// How long an endpoint may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many deliveries are made at the same time.
 const AT_ONCE: usize = 64;
 
@@ -139,7 +139,7 @@ async fn attempt(world: &Mutex<World>, client: &Client, job: &Job) -> bool {
     let after = job.made.elapsed();
     let request =
         client.post(url).header("stripe-signature", signature).header("content-type", "application/json");
-    let status = match timeout(PATIENCE, request.body(body).send()).await {
+    let status = match timeout(TIMEOUT, request.body(body).send()).await {
         Ok(Ok(response)) => Some(response.status().as_u16()),
         Ok(Err(_)) | Err(_) => None,
     };

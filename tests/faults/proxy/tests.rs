@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::*;
 
 /// How long the expected data may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a test waits to see that nothing arrives.
 const LONG: Duration = Duration::from_secs(1);
 const SAID: &str = "ping";
@@ -71,10 +71,10 @@ async fn each_setting_of_the_line_has_its_effect(echo: &Echo) {
     let line = |line| echo.proxy.set(line);
     let mut old = echo.connect().await;
     say(&mut old).await;
-    assert_eq!(hear(&mut old, PATIENCE).await, Heard::All);
+    assert_eq!(hear(&mut old, TIMEOUT).await, Heard::All);
 
     line(Line::Cut);
-    assert_eq!(hear(&mut old, PATIENCE).await, Heard::Part(String::new()));
+    assert_eq!(hear(&mut old, TIMEOUT).await, Heard::Part(String::new()));
     testing::eventually("connections are refused", || async {
         connect(&echo.near).await.is_err().then_some(())
     })
@@ -83,13 +83,13 @@ async fn each_setting_of_the_line_has_its_effect(echo: &Echo) {
     let again = || async { connect(&echo.near).await.ok() };
     let mut new = testing::eventually("connections are taken", again).await;
     say(&mut new).await;
-    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All);
+    assert_eq!(hear(&mut new, TIMEOUT).await, Heard::All);
 
     line(Line::Stalled);
     say(&mut new).await;
     assert_eq!(hear(&mut new, LONG).await, Heard::Nothing);
     line(Line::Whole);
-    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All, "what was sent comes");
+    assert_eq!(hear(&mut new, TIMEOUT).await, Heard::All, "what was sent comes");
 
     line(Line::Vanished);
     say(&mut new).await;
@@ -99,17 +99,17 @@ async fn each_setting_of_the_line_has_its_effect(echo: &Echo) {
     assert_eq!(hear(&mut new, LONG).await, Heard::Nothing, "it stays dead");
     let mut new = echo.connect().await;
     say(&mut new).await;
-    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All);
+    assert_eq!(hear(&mut new, TIMEOUT).await, Heard::All);
 
     line(Line::Slow(DELAY));
     let begun = Instant::now();
     say(&mut new).await;
-    assert_eq!(hear(&mut new, PATIENCE).await, Heard::All);
+    assert_eq!(hear(&mut new, TIMEOUT).await, Heard::All);
     assert!(begun.elapsed() >= 2 * DELAY, "{:?}", begun.elapsed());
 
     line(Line::Breaking);
     say(&mut new).await;
-    assert_eq!(hear(&mut new, PATIENCE).await, Heard::Part("pi".to_owned()));
+    assert_eq!(hear(&mut new, TIMEOUT).await, Heard::Part("pi".to_owned()));
 }
 
 #[tokio::test]

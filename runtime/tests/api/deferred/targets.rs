@@ -20,7 +20,7 @@ use super::{settled, state};
 use crate::probe::{self, Probe, effects};
 
 /// The chassis' limit of concurrent calls to one target.
-pub(super) const MOST: usize = 24;
+pub(super) const MAX: usize = 24;
 
 /// Defers calls to the probe, which is one target.
 pub(super) async fn backlog(service: &TestService<Probe>, name: &str, calls: usize) {
@@ -43,7 +43,7 @@ async fn a_backlog_of_calls_to_one_target_is_made_without_waiting_for_the_next_p
     backlog(&service, "backlog", 200).await;
     wait_for_effects(&service, 200).await;
     let most = service.running.service.most_delivering.load(Ordering::SeqCst);
-    assert!((1..=MOST).contains(&most), "{most} at once");
+    assert!((1..=MAX).contains(&most), "{most} at once");
     service.stop().await;
 }
 
@@ -53,13 +53,13 @@ async fn a_target_that_hangs_does_not_delay_other_targets_and_is_called_again_wh
     let probe = &service.running.service;
     probe.close_gate();
     backlog(&service, "hanging", 80).await;
-    let full = || async { (probe.at_gate.load(Ordering::SeqCst) >= MOST).then_some(()) };
+    let full = || async { (probe.at_gate.load(Ordering::SeqCst) >= MAX).then_some(()) };
     eventually("the target has no free permit", full).await;
     call_another_target(&service).await;
-    assert_eq!(probe.at_gate.load(Ordering::SeqCst), MOST, "calls that hang");
+    assert_eq!(probe.at_gate.load(Ordering::SeqCst), MAX, "calls that hang");
     probe.open_gate();
     wait_for_effects(&service, 80).await;
-    assert_eq!(probe.most_delivering.load(Ordering::SeqCst), MOST);
+    assert_eq!(probe.most_delivering.load(Ordering::SeqCst), MAX);
     service.stop().await;
 }
 
@@ -92,7 +92,7 @@ async fn if_all_other_targets_hang_calls_to_one_target_continue() {
         let held = "SELECT count(*) FROM runtime.work WHERE target = $1 AND leased_until > runtime.now()";
         eventually("the target has no free permit", || async {
             let held = sqlx::query_scalar::<_, i64>(held).bind(target).fetch_one(service.db.pool()).await;
-            (held.expect("a count") == i64::try_from(MOST).expect("a few")).then_some(())
+            (held.expect("a count") == i64::try_from(MAX).expect("a few")).then_some(())
         })
         .await;
     }
@@ -112,8 +112,8 @@ async fn if_all_other_targets_hang_calls_to_one_target_continue() {
 #[tokio::test]
 async fn a_handler_that_panics_frees_its_permit() {
     let service = probe::start().await;
-    backlog(&service, "panic", MOST + 8).await;
-    for n in 0..MOST + 8 {
+    backlog(&service, "panic", MAX + 8).await;
+    for n in 0..MAX + 8 {
         eventually("it was tried", || async {
             state(&service, &format!("panic-{n}"))
                 .await

@@ -5,7 +5,7 @@ use levqor_proto_billing::v1::{CancelSubscriptionRequest, CancelSubscriptionResp
 use levqor_runtime::context::Ctx;
 use serde_json::json;
 
-use crate::{Billing, checkout::Patience, domain::subscription::Action, error::Error};
+use crate::{Billing, checkout::TimeBudget, domain::subscription::Action, error::Error};
 
 pub(super) async fn cancel_subscription(
     billing: &Billing,
@@ -14,6 +14,6 @@ pub(super) async fn cancel_subscription(
 ) -> Result<CancelSubscriptionResponse, Error> {
     let params = json!({"cancel_at_period_end": true});
     let subscription =
-        billing.update_subscription(&ctx, &request, Action::Cancel, &params, &Patience::begin()).await?;
+        billing.update_subscription(&ctx, &request, Action::Cancel, &params, &TimeBudget::begin()).await?;
     Ok(CancelSubscriptionResponse { subscription: Some(subscription.into()) })
 }

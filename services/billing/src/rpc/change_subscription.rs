@@ -6,7 +6,7 @@ use levqor_runtime::{context::Ctx, error::Violations};
 
 use crate::{
     Billing,
-    checkout::Patience,
+    checkout::TimeBudget,
     domain::{buyer::Buyer, plan::Package, subscription::Action},
     error::Error,
 };
@@ -16,16 +16,17 @@ pub(super) async fn change_subscription(
     ctx: Ctx,
     request: ChangeSubscriptionRequest,
 ) -> Result<ChangeSubscriptionResponse, Error> {
-    let patience = Patience::begin();
+    let time_budget = TimeBudget::begin();
     let mut violations = Violations::new();
     let package = Package::read(&mut violations, "", request.plan, request.term, &request.add_ons);
     let package = violations.finish(package)?;
     let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
-    let subscription = if let Some(known) = billing.known_update(&ctx, &request, &buyer, &patience).await? {
+    let subscription = if let Some(known) = billing.known_update(&ctx, &request, &buyer, &time_budget).await?
+    {
         known
     } else {
-        let change = billing.change(&buyer, &package, &patience).await?;
-        billing.update_subscription(&ctx, &request, Action::Change, &change.params, &patience).await?
+        let change = billing.change(&buyer, &package, &time_budget).await?;
+        billing.update_subscription(&ctx, &request, Action::Change, &change.params, &time_budget).await?
     };
     Ok(ChangeSubscriptionResponse { subscription: Some(subscription.into()) })
 }

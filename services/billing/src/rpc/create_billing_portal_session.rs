@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Billing,
-    checkout::Patience,
+    checkout::TimeBudget,
     domain::buyer::Buyer,
     error::Error,
     operations::unavailable,
@@ -18,7 +18,7 @@ pub(super) async fn create_billing_portal_session(
     ctx: Ctx,
     _: CreateBillingPortalSessionRequest,
 ) -> Result<CreateBillingPortalSessionResponse, Error> {
-    let patience = Patience::begin();
+    let time_budget = TimeBudget::begin();
     let buyer = Buyer::of(&ctx.actor).ok_or(Error::CustomerNotFound)?;
     let mut tx = billing.chassis.db.begin().await?;
     subscriptions::claim(&mut tx, &buyer).await?;
@@ -31,10 +31,10 @@ pub(super) async fn create_billing_portal_session(
     let customer = customer.ok_or(Error::CustomerNotFound)?;
     let stripe = billing.stripe()?;
     // The portal shows the address.
-    billing.keep_address(&buyer, &patience).await;
+    billing.keep_address(&buyer, &time_budget).await;
     let params =
         json!({"customer": customer.as_str(), "return_url": billing.shop.portal_return_url.as_str()});
-    let session = stripe.portal_session(&params, patience.left()).await;
+    let session = stripe.portal_session(&params, time_budget.left()).await;
     let session = session.map_err(|error| unavailable(&error))?;
     let url = session.get("url").and_then(Value::as_str).unwrap_or_default();
     Ok(CreateBillingPortalSessionResponse { url: url.to_owned() })

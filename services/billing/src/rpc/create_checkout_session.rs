@@ -14,7 +14,7 @@ use levqor_runtime::{
 
 use crate::{
     Billing,
-    checkout::{Item, Patience, Wanted},
+    checkout::{Item, TimeBudget, Wanted},
     domain::{buyer::Buyer, plan::Package},
     error::Error,
     operations::{request_key, unavailable_to_fetch},
@@ -28,7 +28,7 @@ pub(super) async fn create_checkout_session(
     ctx: Ctx,
     request: CreateCheckoutSessionRequest,
 ) -> Result<CreateCheckoutSessionResponse, Error> {
-    let patience = Patience::begin();
+    let time_budget = TimeBudget::begin();
     let Command { item, promotion_code, terms_version, start_at_once } = Command::try_from(&request)?;
     let buyer = Buyer::of(&ctx.actor).ok_or(Error::CustomerNotFound)?;
     let stripe = billing.stripe()?;
@@ -46,7 +46,7 @@ pub(super) async fn create_checkout_session(
             None => None,
             Some(code) => {
                 let found = stripe
-                    .within(patience.left())
+                    .within(time_budget.left())
                     .promotion_code(&code)
                     .await
                     .map_err(|error| unavailable_to_fetch(&error))?;
@@ -56,7 +56,7 @@ pub(super) async fn create_checkout_session(
             }
         };
     let wanted = Wanted { item, promotion, terms_version, start_at_once, request: request_key };
-    let made = billing.checkout(&buyer, &wanted, &patience).await?;
+    let made = billing.checkout(&buyer, &wanted, &time_budget).await?;
     let is_order = matches!(wanted.item, Item::DoneForYou(_));
     let ours = made.about.to_string();
     let session = made.stripe_object_id.as_ref().map(ToString::to_string);

@@ -18,7 +18,7 @@ const UNDER_WAY: TimeDelta = TimeDelta::seconds(30);
 /// The most operations of one call.
 const BATCH: i64 = 20;
 /// How long Stripe may take for each.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// After this long no other operation is begun: the call has 30 seconds.
 const LONGEST: Duration = Duration::from_secs(15);
 
@@ -55,9 +55,9 @@ pub(super) async fn finish_stripe_operations(
             continue;
         }
         let outcome = if operation.kind == Kind::Checkout {
-            billing.make_session(&operation, PATIENCE).await
+            billing.make_session(&operation, TIMEOUT).await
         } else {
-            billing.carry_out(&operation, PATIENCE).await
+            billing.carry_out(&operation, TIMEOUT).await
         };
         match outcome {
             // A refusal is an outcome.

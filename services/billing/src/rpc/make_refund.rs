@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long Stripe may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn make_refund(
     billing: &Billing,
@@ -29,7 +29,7 @@ pub(super) async fn make_refund(
     tx.commit().await?;
     let operation = operation.ok_or(Error::RefundNotFound)?;
     if operation.state == OperationState::Requested {
-        match billing.carry_out(&operation, PATIENCE).await {
+        match billing.carry_out(&operation, TIMEOUT).await {
             // That Stripe refuses is stored with the refund: staff see it, and trying again would not help.
             Ok(_) | Err(Error::StripeRefused | Error::PaymentDeclined) => {}
             Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Billing,
-    checkout::Patience,
+    checkout::TimeBudget,
     domain::{buyer::Buyer, money::Money, plan::Package},
     error::Error,
     operations::unavailable,
@@ -19,18 +19,18 @@ pub(super) async fn preview_subscription_change(
     ctx: Ctx,
     request: PreviewSubscriptionChangeRequest,
 ) -> Result<PreviewSubscriptionChangeResponse, Error> {
-    let patience = Patience::begin();
+    let time_budget = TimeBudget::begin();
     let mut violations = Violations::new();
     let package = Package::read(&mut violations, "", request.plan, request.term, &request.add_ons);
     let package = violations.finish(package)?;
     let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
-    let change = billing.change(&buyer, &package, &patience).await?;
+    let change = billing.change(&buyer, &package, &time_budget).await?;
     let details =
         json!({"items": change.params["items"], "proration_behavior": change.params["proration_behavior"]});
     let mut params =
         json!({"subscription": change.stripe_subscription_id.as_str(), "subscription_details": details});
     let stripe = billing.stripe()?;
-    let invoice = stripe.preview_invoice(&params, patience.left()).await;
+    let invoice = stripe.preview_invoice(&params, time_budget.left()).await;
     let invoice = invoice.map_err(|error| unavailable(&error))?;
     let due = number(&invoice, "amount_due").max(0);
     // A negative balance is credit: that of the customer so far, and that of the change.
@@ -40,7 +40,7 @@ pub(super) async fn preview_subscription_change(
         // last, is another preview: <https://docs.stripe.com/api/invoices/create_preview#create_create_preview-preview_mode>.
         params["preview_mode"] = json!("recurring");
         params["subscription_details"]["proration_behavior"] = json!("none");
-        let recurring = stripe.preview_invoice(&params, patience.left()).await;
+        let recurring = stripe.preview_invoice(&params, time_budget.left()).await;
         let renewal = number(&recurring.map_err(|error| unavailable(&error))?, "total").max(0);
         // Credit that the first invoice leaves goes to the next one.
         (due, (renewal - credit).max(0), (credit - renewal).max(0))

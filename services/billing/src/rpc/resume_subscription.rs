@@ -6,7 +6,7 @@ use levqor_runtime::context::Ctx;
 
 use crate::{
     Billing,
-    checkout::Patience,
+    checkout::TimeBudget,
     domain::{buyer::Buyer, subscription::Action},
     error::Error,
 };
@@ -16,13 +16,14 @@ pub(super) async fn resume_subscription(
     ctx: Ctx,
     request: ResumeSubscriptionRequest,
 ) -> Result<ResumeSubscriptionResponse, Error> {
-    let patience = Patience::begin();
+    let time_budget = TimeBudget::begin();
     let buyer = Buyer::of(&ctx.actor).ok_or(Error::SubscriptionNotFound)?;
-    let subscription = if let Some(known) = billing.known_update(&ctx, &request, &buyer, &patience).await? {
+    let subscription = if let Some(known) = billing.known_update(&ctx, &request, &buyer, &time_budget).await?
+    {
         known
     } else {
-        let params = billing.resumption(&buyer, &patience).await?;
-        billing.update_subscription(&ctx, &request, Action::Resume, &params, &patience).await?
+        let params = billing.resumption(&buyer, &time_budget).await?;
+        billing.update_subscription(&ctx, &request, Action::Resume, &params, &time_budget).await?
     };
     Ok(ResumeSubscriptionResponse { subscription: Some(subscription.into()) })
 }

@@ -38,7 +38,7 @@ impl Budget {
         &self,
         method: &'static str,
         template: &'static str,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<(), CallError> {
         let begun = Instant::now();
         loop {
@@ -51,7 +51,7 @@ impl Budget {
             else {
                 return Ok(());
             };
-            if begun.elapsed() + wait > patience {
+            if begun.elapsed() + wait > time_budget {
                 return Err(CallError::NotMade {
                     what: "the rate budget is spent",
                     after: wait.max(Duration::from_secs(1)),

@@ -117,32 +117,32 @@ impl Stripe {
     }
 
     /// Fetches the payments of a subscription's newest hundred paid invoices. Both calls together take no
-    /// longer than `patience`.
+    /// longer than `time_budget`.
     pub(crate) async fn payments_of(
         &self,
         subscription: &StripeId,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Vec<InvoicePayment>, CallError> {
         let begun = Instant::now();
         let query = serde_json::json!({
             "subscription": subscription.as_str(), "status": "paid", "limit": PAGE, "expand": InvoicePayment::EXPAND,
         });
-        let expanded = self.invoices(&query, patience).await;
+        let expanded = self.invoices(&query, time_budget).await;
         let invoices = match expanded {
             // An older version of the API has nothing to expand: its invoices name their payment intents.
             Err(CallError::Refused { status: 400, .. }) => {
                 let query = serde_json::json!({"subscription": subscription.as_str(), "limit": PAGE});
-                self.invoices(&query, patience.saturating_sub(begun.elapsed())).await?
+                self.invoices(&query, time_budget.saturating_sub(begun.elapsed())).await?
             }
             other => other?,
         };
         Ok(invoices.iter().flat_map(InvoicePayment::all).collect())
     }
 
-    async fn invoices(&self, query: &Value, patience: Duration) -> Result<Vec<Value>, CallError> {
+    async fn invoices(&self, query: &Value, time_budget: Duration) -> Result<Vec<Value>, CallError> {
         let request = RequestBuilder::new(StripeMethod::Get, "/invoices").query(query);
         let template = "/v1/invoices";
-        let call = Call { method: "GET", template, request, key: None, patience };
+        let call = Call { method: "GET", template, request, key: None, time_budget };
         let mut list = self.call(call).await?;
         match list.get_mut("data").map(Value::take) {
             Some(Value::Array(invoices)) => Ok(invoices),
@@ -232,7 +232,7 @@ impl Stripe {
             }
         };
         let late = |_| Err(FetchError::Temporary("Stripe's list was not read to its end in time".to_owned()));
-        tokio::time::timeout(self.patience, pages).await.unwrap_or_else(late)
+        tokio::time::timeout(self.time_budget, pages).await.unwrap_or_else(late)
     }
 
     /// Fetches a page of a list.

@@ -12,7 +12,7 @@ use super::{CallError, encode};
 use crate::{config::PreviewVersion, domain::stripe_id::StripeId};
 
 /// How long Stripe may take for one request.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// The path of the jobs.
 const JOBS: &str = "v1/privacy/redaction_jobs";
 
@@ -31,7 +31,7 @@ impl Redactions {
         base: &ApiBase,
         version: PreviewVersion,
     ) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: vendor_client(base, PATIENCE, true)?, base: base.to_string(), key, version })
+        Ok(Self { client: vendor_client(base, TIMEOUT, true)?, base: base.to_string(), key, version })
     }
 
     /// Creates a job for a customer, with everything that Stripe relates to them. Stripe then looks what can be redacted.

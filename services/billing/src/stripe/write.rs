@@ -21,7 +21,7 @@ impl Stripe {
     pub(crate) async fn perform(
         &self,
         operation: &Operation,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Value, CallError> {
         let key = IdempotencyKey::new(operation.stripe_key());
         let key = key.map_err(|_| CallError::Unknown("the operation has no idempotency key"))?;
@@ -29,22 +29,26 @@ impl Stripe {
         if operation.kind == Kind::SubscriptionEnd {
             // Stripe takes no key with it: an object can be deleted only once.
             let request = RequestBuilder::new(StripeMethod::Delete, operation.path.clone());
-            return self.call(Call { method: "DELETE", template, request, key: None, patience }).await;
+            return self.call(Call { method: "DELETE", template, request, key: None, time_budget }).await;
         }
         let mut request = RequestBuilder::new(StripeMethod::Post, operation.path.clone());
         request.body = Some(operation.form.clone());
-        self.call(Call { method: "POST", template, request, key: Some(key), patience }).await
+        self.call(Call { method: "POST", template, request, key: Some(key), time_budget }).await
     }
 
     /// Deletes a customer, and with it what can still be charged. A customer that Stripe does not have counts as deleted. Stripe takes
     /// no idempotency key with it: an object can be deleted only once.
-    pub(crate) async fn delete_customer(&self, id: &StripeId, patience: Duration) -> Result<(), CallError> {
+    pub(crate) async fn delete_customer(
+        &self,
+        id: &StripeId,
+        time_budget: Duration,
+    ) -> Result<(), CallError> {
         if !id.is_plain() {
             return Err(CallError::Refused { status: 400, code: None });
         }
         let request = RequestBuilder::new(StripeMethod::Delete, format!("/customers/{id}"));
         let template = "/v1/customers/{id}";
-        match self.call(Call { method: "DELETE", template, request, key: None, patience }).await {
+        match self.call(Call { method: "DELETE", template, request, key: None, time_budget }).await {
             Ok(object) if object.get("deleted").and_then(Value::as_bool) == Some(true) => Ok(()),
             Ok(_) => Err(CallError::Unreadable),
             Err(CallError::Refused { status: 404, .. }) => Ok(()),
@@ -56,22 +60,22 @@ impl Stripe {
     pub(crate) async fn portal_session(
         &self,
         params: &Value,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Value, CallError> {
         let request = RequestBuilder::new(StripeMethod::Post, "/billing_portal/sessions").form(params);
         let template = "/v1/billing_portal/sessions";
-        self.call(Call { method: "POST", template, request, key: None, patience }).await
+        self.call(Call { method: "POST", template, request, key: None, time_budget }).await
     }
 
     /// Asks what an invoice would come to. It changes nothing.
     pub(crate) async fn preview_invoice(
         &self,
         params: &Value,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Value, CallError> {
         let request = RequestBuilder::new(StripeMethod::Post, "/invoices/create_preview").form(params);
         let template = "/v1/invoices/create_preview";
-        self.call(Call { method: "POST", template, request, key: None, patience }).await
+        self.call(Call { method: "POST", template, request, key: None, time_budget }).await
     }
 }
 

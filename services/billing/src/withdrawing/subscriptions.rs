@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long Stripe may take for each call of a settlement.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Billing {
     /// The caller's subscription, and its shown facts.
@@ -87,10 +87,10 @@ impl Billing {
     async fn payments_of(
         &self,
         row: &Subscription,
-        patience: Duration,
+        time_budget: Duration,
     ) -> Result<Vec<InvoicePayment>, Error> {
         let Some(id) = &row.stripe_subscription_id else { return Ok(Vec::new()) };
-        self.stripe()?.payments_of(id, patience).await.map_err(|error| unavailable(&error))
+        self.stripe()?.payments_of(id, time_budget).await.map_err(|error| unavailable(&error))
     }
 
     /// Settles the withdrawal from a subscription: ends it at Stripe, and then stores the refunds of its payments.
@@ -104,13 +104,13 @@ impl Billing {
         let end = operations::newest(&mut tx, id.as_uuid(), Kind::SubscriptionEnd).await?;
         tx.commit().await?;
         if let Some(end) = end.filter(|end| end.state == OperationState::Requested) {
-            match self.carry_out(&end, PATIENCE).await {
+            match self.carry_out(&end, TIMEOUT).await {
                 // If Stripe refused, operators get a notice, and the money is still paid back.
                 Ok(_) | Err(Error::StripeRefused | Error::PaymentDeclined) => {}
                 Err(error) => return Err(error),
             }
         }
-        let payments = self.payments_of(&row, PATIENCE).await?;
+        let payments = self.payments_of(&row, TIMEOUT).await?;
         let mut waits = false;
         for payment in payments.iter().filter_map(of_invoice) {
             let mut tx = self.chassis.db.begin().await?;
@@ -140,7 +140,7 @@ impl Billing {
             tx.commit().await?;
         }
         if let Some(id) = &row.stripe_subscription_id {
-            self.refresh(row.clone(), id, PATIENCE).await;
+            self.refresh(row.clone(), id, TIMEOUT).await;
         }
         let has_other = payments.iter().any(|payment| payment.payment_intent_id.is_none());
         self.conclude(withdrawal, waits, has_other).await

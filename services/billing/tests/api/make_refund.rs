@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The notices about refunds that failed.
-const TOLD: &str =
+const NOTICES: &str =
     "runtime.work WHERE idempotency_key LIKE 'OPERATOR_NOTICE_KIND_WITHDRAWAL:refund-failed:%'";
 
 impl Shop {
@@ -60,7 +60,7 @@ async fn a_refund_that_stripe_refuses_has_failed_and_no_longer_counts() {
     let refund = shop.refund(&order, 0).await.expect("stored").refund.expect("a refund");
     assert_eq!(shop.make(&refund).await.expect("an outcome"), State::Failed);
     assert_eq!(shop.bench.count("refunds WHERE failure = 'charge_already_refunded'").await, 1);
-    assert_eq!(shop.bench.count(TOLD).await, 1, "operators are told");
+    assert_eq!(shop.bench.count(NOTICES).await, 1, "operators are told");
     assert!(shop.refund(&order, 0).await.is_ok());
 }
 
@@ -96,16 +96,16 @@ async fn operators_get_one_notice_of_a_debit_that_the_bank_returned() {
             shop.answer_once("GET", "/v1/refunds/re_1", 200, made.clone()).await;
             shop.bench.process(&event("evt_made", "refund.updated", &made)).await;
             assert_eq!(shop.bench.count("refunds WHERE state = 'SUCCEEDED'").await, 1);
-            assert_eq!(shop.bench.count(TOLD).await, 0);
+            assert_eq!(shop.bench.count(NOTICES).await, 0);
         }
         let failed = with(made, &[("status", json!("failed")), ("failure_reason", json!("declined"))]);
         shop.answer("GET", "/v1/refunds/re_1", 200, failed.clone()).await;
         shop.bench.process(&event("evt_2", "refund.failed", &failed)).await;
         assert_eq!(shop.bench.count("refunds WHERE state = 'FAILED' AND failure = 'declined'").await, 1);
-        assert_eq!(shop.bench.count(TOLD).await, 1, "seen before: {seen_before}");
+        assert_eq!(shop.bench.count(NOTICES).await, 1, "seen before: {seen_before}");
         // The notice is delivered. A later event about the same refund makes no other.
-        shop.bench.execute(&format!("DELETE FROM {TOLD}")).await;
+        shop.bench.execute(&format!("DELETE FROM {NOTICES}")).await;
         shop.bench.process(&event("evt_3", "refund.updated", &failed)).await;
-        assert_eq!(shop.bench.count(TOLD).await, 0, "seen before: {seen_before}");
+        assert_eq!(shop.bench.count(NOTICES).await, 0, "seen before: {seen_before}");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The most erasures that one sweep runs, and the most holds that it ends.
-const MOST: i64 = 100;
+const MAX: i64 = 100;
 /// How long a request waits for its code. The code itself is valid for a shorter time.
 const WAITS: TimeDelta = TimeDelta::days(1);
 
@@ -29,7 +29,7 @@ pub(super) async fn sweep_data_requests(
     let mut tx = compliance.chassis.db.begin().await?;
     let now = tx.now().await?;
     let expired = data_requests::expire(&mut tx, now - WAITS, now).await?;
-    let due = data_requests::to_erase(&mut tx, now, MOST).await?;
+    let due = data_requests::to_erase(&mut tx, now, MAX).await?;
     for alert in data_requests::alert(&mut tx, now).await? {
         operators::due(&mut tx, &alert, now).await?;
     }
@@ -48,7 +48,7 @@ pub(super) async fn sweep_data_requests(
     let restrictions = sweep_holds(&mut tx, now).await?;
     tx.commit().await?;
     let exports = compliance.sweep_exports().await?;
-    let erasures = i64::try_from(due.len()).unwrap_or(MOST);
+    let erasures = i64::try_from(due.len()).unwrap_or(MAX);
     Ok(SweepDataRequestsResponse { erasures, expired, exports, restrictions })
 }
 
@@ -56,12 +56,12 @@ pub(super) async fn sweep_data_requests(
 /// how many restrictions ended.
 async fn sweep_holds(tx: &mut Tx, now: DateTime<Utc>) -> Result<i64, Error> {
     let mut lifted = 0;
-    for mut hold in placed_holds::to_lift(tx, now, MOST).await? {
+    for mut hold in placed_holds::to_lift(tx, now, MAX).await? {
         holding::release(tx, &mut hold, now).await?;
         lifted += 1;
     }
     let hour = now.timestamp() / 3_600;
-    for id in placed_holds::untold(tx, now - TimeDelta::hours(1), MOST).await? {
+    for id in placed_holds::untold(tx, now - TimeDelta::hours(1), MAX).await? {
         // The first call may be dead by now.
         let spread = SpreadHoldRequest { hold_id: id.to_string() };
         defer(tx, &spread, format!("hold:{id}:again:{hour}")).await?;

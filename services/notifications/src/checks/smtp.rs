@@ -12,7 +12,7 @@ use crate::{
 };
 
 const NAME: &str = "notifications.mail_smtp";
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The check, for this configuration.
 pub(super) fn check(config: &Config) -> Check {
@@ -31,12 +31,12 @@ async fn look(url: &SmtpUrl, ca: Option<&Path>) -> Finding {
         Ok(server) => server,
         Err(error) => return Finding::failed(error.to_string()),
     };
-    match timeout(PATIENCE, server.connect()).await {
+    match timeout(TIMEOUT, server.connect()).await {
         Err(_) => Finding::failed("no answer in time"),
         Ok(Ok(mut connection)) => {
             let encrypted = if connection.is_encrypted() { "encrypted" } else { "not encrypted" };
             let login = if url.login.is_some() { "the login is accepted" } else { "without a login" };
-            drop(timeout(PATIENCE, connection.quit()).await);
+            drop(timeout(TIMEOUT, connection.quit()).await);
             Finding::on(format!("it answers, {encrypted}, {login}"))
         }
         Ok(Err(error)) => Finding::failed(words(&error)),

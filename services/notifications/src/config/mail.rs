@@ -141,12 +141,12 @@ fn kinds() -> impl Iterator<Item = SenderKind> {
 
 /// The sender of the mails of a kind.
 fn mail_from(kind: SenderKind) -> Setting {
-    of_kind(kind, &MAIL_FROM, |name| format!("Who mail of the sender {name} comes from."))
+    of_kind(kind, &MAIL_FROM, |name| format!("The sender of mails of the kind {name}."))
 }
 
-/// Where replies to mail of a kind of sender go.
+/// The address for replies to mails of a kind.
 fn reply_to(kind: SenderKind) -> Setting {
-    of_kind(kind, &REPLY_TO, |name| format!("Where replies to mail of the sender {name} go."))
+    of_kind(kind, &REPLY_TO, |name| format!("The address for replies to mails of the kind {name}."))
 }
 
 /// The setting of a kind of sender, whose default is the common setting.

@@ -12,7 +12,7 @@ use super::message::Outcome;
 typed_id!(pub AttemptId, "a delivery attempt");
 
 /// The timeout of a call to a provider, in seconds.
-pub const PATIENCE_S: u32 = 10;
+pub const TIMEOUT_S: u32 = 10;
 /// How long an attempt without an outcome counts as under way. It covers the provider's time and the time to store the outcome
 /// while the database is down. The lease of a deferred call is longer, so an attempt that a killed process left causes no extra
 /// wait.
@@ -222,7 +222,7 @@ pub fn doubt(attempts: &[Attempt], provider: &str, memory: KeyMemory, now: DateT
             // The time runs from the first attempt in which the provider may have seen the key to the end of the next call.
             let with_it = attempts.iter().filter(|attempt| attempt.provider == provider);
             let first = with_it.map(|attempt| attempt.begin_time).min()?;
-            let last = now + TimeDelta::seconds(PATIENCE_S.into());
+            let last = now + TimeDelta::seconds(TIMEOUT_S.into());
             (last > first + window).then_some(Doubt::KeyForgotten)
         }
     }

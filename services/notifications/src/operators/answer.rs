@@ -7,7 +7,7 @@ use levqor_runtime::client;
 use reqwest::RequestBuilder;
 
 /// How long a channel may take to answer. Less than `domain::operator_delivery::UNDER_WAY`.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most bytes of an answer that are read. A channel's answer has at most about two kilobytes.
 const MOST_BYTES: usize = 64 * 1024;

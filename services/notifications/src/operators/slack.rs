@@ -4,7 +4,7 @@ use levqor_runtime::client::vendor_client;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::answer::{self, Answer, PATIENCE, Received, code};
+use super::answer::{self, Answer, Received, TIMEOUT, code};
 use crate::{config::endpoint::Endpoint, domain::operator_notice::Told};
 
 /// A client of one webhook.
@@ -16,7 +16,7 @@ pub(crate) struct Slack {
 impl Slack {
     /// Creates a client.
     pub(crate) fn try_new(webhook: Endpoint) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: vendor_client(&webhook.base, PATIENCE, true)?, webhook })
+        Ok(Self { client: vendor_client(&webhook.base, TIMEOUT, true)?, webhook })
     }
 
     pub(super) async fn deliver(&self, told: &Told) -> Answer {

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{self, Answer, PATIENCE, Received};
+use super::answer::{self, Answer, Received, TIMEOUT};
 use crate::{config::operators::TelegramConfig, domain::operator_notice::Told};
 
 /// A client of the Bot API.
@@ -36,7 +36,7 @@ struct Message {
 impl Telegram {
     /// Creates a client.
     pub(crate) fn try_new(config: TelegramConfig) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: vendor_client(&config.base, PATIENCE, true)?, config })
+        Ok(Self { client: vendor_client(&config.base, TIMEOUT, true)?, config })
     }
 
     pub(super) async fn deliver(&self, told: &Told) -> Answer {

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{self, Answer, PATIENCE, Received};
+use super::answer::{self, Answer, Received, TIMEOUT};
 use crate::{config::operators::WhatsappConfig, domain::operator_notice::Told};
 
 /// A client of the Cloud API.
@@ -39,7 +39,7 @@ struct ErrorCode {
 impl Whatsapp {
     /// Creates a client.
     pub(crate) fn try_new(config: WhatsappConfig) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: vendor_client(&config.api.base, PATIENCE, true)?, config })
+        Ok(Self { client: vendor_client(&config.api.base, TIMEOUT, true)?, config })
     }
 
     pub(super) async fn deliver(&self, told: &Told) -> Answer {

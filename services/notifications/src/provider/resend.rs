@@ -17,7 +17,7 @@ pub(crate) use self::{
 };
 use super::{Answer, Refusal, Trouble};
 use crate::domain::{
-    delivery::{KeyHours, KeyMemory, PATIENCE_S},
+    delivery::{KeyHours, KeyMemory, TIMEOUT_S},
     message::{Mail, Receipt},
     message_tag::{self, MessageTag},
 };
@@ -46,7 +46,7 @@ impl Resend {
         // off, so it would put the message in doubt if the server honours no keys. Such a server gets a new connection for each
         // mail.
         let keep_connections = key_hours.get() > 0;
-        let client = vendor_client(base, Duration::from_secs(PATIENCE_S.into()), keep_connections)?;
+        let client = vendor_client(base, Duration::from_secs(TIMEOUT_S.into()), keep_connections)?;
         let account = format!("{base}\n{}", key.expose_secret());
         let digest = ring::digest::digest(&ring::digest::SHA256, account.as_bytes());
         let short = digest.as_ref().get(..4).unwrap_or_default();

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use self::connection::Server;
 use super::{Answer, Refusal, Trouble};
 use crate::domain::{
-    delivery::{KeyMemory, PATIENCE_S},
+    delivery::{KeyMemory, TIMEOUT_S},
     message::{Mail, Receipt},
     reply::{self, ReplyClass},
     smtp_url::SmtpUrl,
@@ -31,7 +31,7 @@ use crate::domain::{
 pub(crate) use self::connection::{NoClient, Server as SmtpServer};
 
 /// How long a whole attempt may take.
-const PATIENCE: Duration = Duration::from_secs(PATIENCE_S as u64);
+const TIMEOUT: Duration = Duration::from_secs(TIMEOUT_S as u64);
 
 /// A client of one server.
 pub struct Smtp {
@@ -81,7 +81,7 @@ impl Smtp {
             }
         };
         let mut stage = Stage::Connect;
-        match timeout(PATIENCE, self.hand_over(&envelope, &message, &mut stage)).await {
+        match timeout(TIMEOUT, self.hand_over(&envelope, &message, &mut stage)).await {
             Ok(Ok(())) => {
                 Answer::Accepted(Receipt { provider: Self::NAME.to_owned(), provider_message_id: id })
             }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long to wait for a service.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most lines of a section.
 const MOST_LINES: usize = 50;
 
@@ -76,7 +76,7 @@ async fn ask(notifications: &Notifications, ctx: &Ctx, service: &str, period: Pe
         end_time: Some(timestamp(period.end)),
     };
     let chassis = &notifications.chassis;
-    let answer = chassis.ask(service, &ctx.request_id, PATIENCE, request, async |channel, request| {
+    let answer = chassis.ask(service, &ctx.request_id, TIMEOUT, request, async |channel, request| {
         DigestServiceClient::new(channel).get_digest(request).await
     });
     Some(answer.await.ok()?.lines)

@@ -52,7 +52,7 @@ wire_enum! {
 /// How long before its begin a maintenance is announced.
 pub(crate) const ANNOUNCED: TimeDelta = TimeDelta::hours(24);
 /// A measurement that is older says nothing about now.
-const FRESH: TimeDelta = TimeDelta::minutes(5);
+const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
 impl Component {
     /// The name that subscribers read.
@@ -210,7 +210,7 @@ impl Measured {
         let [this, before] = self.months.map(|(up, down)| uptime(up, down));
         wire::ComponentStatus {
             component: self.component.into(),
-            up: self.last.filter(|(_, time)| now - *time <= FRESH).map(|(up, _)| up),
+            up: self.last.filter(|(_, time)| now - *time <= MAX_AGE).map(|(up, _)| up),
             uptime_this_month: this,
             uptime_last_month: before,
         }

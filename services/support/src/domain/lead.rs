@@ -42,7 +42,7 @@ const WANTS_WORK: &[&str] = &["automate", "build", "setup", "done for", "dfy", "
 /// Kinds of business that buy often.
 const BUYERS: &[&str] = &["agency", "e-commerce", "ecommerce", "e commerce"];
 /// The highest score.
-const MOST: i32 = 100;
+const MAX: i32 = 100;
 /// The maximum number of leads of one address within a day that get a mail. Another person may have typed the address.
 pub(crate) const MOST_MAILS: i64 = 3;
 /// The time of each step of the flow, counted from the guide.
@@ -61,7 +61,7 @@ pub(crate) fn score(name: &str, phone: &str, business: &str, problem: &str) -> i
         (has(business, BUYERS), 25),
         (is_full, 10),
     ];
-    points.into_iter().filter(|(fits, _)| *fits).map(|(_, points)| points).sum::<i32>().min(MOST)
+    points.into_iter().filter(|(fits, _)| *fits).map(|(_, points)| points).sum::<i32>().min(MAX)
 }
 
 /// The connector of our list that a text names.

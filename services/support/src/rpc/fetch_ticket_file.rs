@@ -71,7 +71,7 @@ async fn fetch(
     let request = DownloadInboundAttachmentRequest { inbound_mail_id: mail_id.to_string(), attachment_id };
     let (chassis, request_id) = (&support.chassis, &ctx.request_id);
     let pieces =
-        chassis.ask("notifications", request_id, time_limits::MOST, request, async |channel, request| {
+        chassis.ask("notifications", request_id, time_limits::MAX, request, async |channel, request| {
             MailServiceClient::new(channel).download_inbound_attachment(request).await
         });
     let mut pieces = match pieces.await {

@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::{
     Support,
-    customers::{Asking, Customer, MOST},
+    customers::{Asking, Customer, MAX},
     domain::{text::Assignee, ticket::Ticket},
     error::Error,
     store::tickets,
@@ -32,7 +32,7 @@ pub(super) async fn get_customer_overview(
 ) -> Result<GetCustomerOverviewResponse, Error> {
     let customer = Customer::try_from(&request)?;
     let mut conn = support.chassis.db.acquire().await?;
-    let theirs = tickets::latest_of(&mut conn, customer.sub(), customer.email(), MOST.into()).await?;
+    let theirs = tickets::latest_of(&mut conn, customer.sub(), customer.email(), MAX.into()).await?;
     let now = db::now(&mut conn).await?;
     drop(conn);
     let shown = theirs.iter().map(|ticket| ticket.seen_by(&Scope::All, now, &support.hours)).collect();
@@ -57,7 +57,7 @@ pub(super) async fn get_customer_overview(
     overview
         .mails
         .sort_by_key(|mail| std::cmp::Reverse(mail.create_time.map(|time| (time.seconds, time.nanos))));
-    overview.mails.truncate(usize::try_from(MOST).unwrap_or(usize::MAX));
+    overview.mails.truncate(usize::try_from(MAX).unwrap_or(usize::MAX));
     overview.orders = orders.into_iter().map(order).collect();
     Ok(overview)
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a component may take to say that it works.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_components(
     support: &Support,
@@ -46,7 +46,7 @@ async fn is_up(support: &Support, component: Component) -> bool {
     let Some(channel) = support.chassis.channels.get(component.service()) else { return false };
     let mut client = HealthClient::new(channel);
     let request = HealthCheckRequest { service: String::new() };
-    let answer = tokio::time::timeout(PATIENCE, client.check(request)).await;
+    let answer = tokio::time::timeout(TIMEOUT, client.check(request)).await;
     let answer = answer.ok().and_then(Result::ok);
     answer.is_some_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
 }

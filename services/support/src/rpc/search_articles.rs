@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most passages of an answer.
-const MOST: i32 = 20;
+const MAX: i32 = 20;
 
 pub(super) async fn search_articles(
     support: &Support,
@@ -22,7 +22,7 @@ pub(super) async fn search_articles(
     support.library.ready(&support.chassis.db).await?;
     let mut conn = support.chassis.db.acquire().await?;
     let mut hits = Vec::new();
-    for hit in passages::search(&mut conn, query.as_str(), MOST).await? {
+    for hit in passages::search(&mut conn, query.as_str(), MAX).await? {
         if let Some(article) = articles::get_by_id(&mut conn, hit.article_id).await? {
             hits.push(ArticleHit {
                 slug: article.slug.as_str().to_owned(),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The most tickets of one sweep: it runs again in a minute.
-const MOST: i64 = 200;
+const MAX: i64 = 200;
 
 pub(super) async fn sweep_tickets(
     support: &Support,
@@ -25,7 +25,7 @@ pub(super) async fn sweep_tickets(
 ) -> Result<SweepTicketsResponse, Error> {
     let mut tx = support.chassis.db.begin_work().await?;
     let now = tx.now().await?;
-    let overdue = tickets::lock_overdue(&mut tx, now, MOST).await?;
+    let overdue = tickets::lock_overdue(&mut tx, now, MAX).await?;
     let mut response = SweepTicketsResponse::default();
     for mut ticket in overdue {
         ticket.overdue_time = Some(now);
@@ -34,12 +34,12 @@ pub(super) async fn sweep_tickets(
         support.count(&mut tx, Step::Overdue);
         response.overdue += 1;
     }
-    let solved = tickets::lock_solved(&mut tx, now - SOLVED_FOR, MOST).await?;
+    let solved = tickets::lock_solved(&mut tx, now - SOLVED_FOR, MAX).await?;
     for mut ticket in solved {
         step(support, &mut tx, &mut ticket, Action::Close, false).await?;
         response.closed += 1;
     }
-    for complaint in complaints::mark_overdue(&mut tx, now, MOST).await? {
+    for complaint in complaints::mark_overdue(&mut tx, now, MAX).await? {
         operators::complaint_overdue(&mut tx, &complaint).await?;
         response.complaints_overdue += 1;
     }
@@ -52,7 +52,7 @@ pub(super) async fn sweep_tickets(
 async fn remove_erased_files(support: &Support) -> Result<(), Error> {
     let Some(storage) = &support.storage else { return Ok(()) };
     let mut conn = support.chassis.db.acquire().await?;
-    for id in ticket_files::to_sweep(&mut conn, MOST).await? {
+    for id in ticket_files::to_sweep(&mut conn, MAX).await? {
         storage.remove(&storage_key(id)).await?;
         ticket_files::swept(&mut conn, id).await?;
     }

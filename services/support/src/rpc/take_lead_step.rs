@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long to wait for notifications.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) async fn take_lead_step(
     support: &Support,
@@ -87,7 +87,7 @@ async fn is_allowed(support: &Support, ctx: &Ctx, recipient: &str, step: i32) ->
     let category = if step < 3 { Category::EducationalContent } else { Category::OffersPromotions };
     let request = CheckRecipientRequest { recipient: recipient.to_owned(), category: category.into() };
     let (chassis, request_id) = (&support.chassis, &ctx.request_id);
-    let answer = chassis.ask("notifications", request_id, PATIENCE, request, async |channel, request| {
+    let answer = chassis.ask("notifications", request_id, TIMEOUT, request, async |channel, request| {
         MailServiceClient::new(channel).check_recipient(request).await
     });
     let unavailable = |why: Unanswered| Error::NotificationsUnavailable(why.reason());

@@ -38,7 +38,7 @@ fn a_mail_that_the_provider_may_have_is_repeated_only_while_its_key_is_valid() {
     for outcome in [None, Some(AttemptOutcome::Ambiguous)] {
         let attempts = [attempt(0, outcome)];
         assert_eq!(step(&attempts, NONE, 60), Step::Doubt(Doubt::NoKeys));
-        let last = 24 * 3600 - i64::from(PATIENCE_S);
+        let last = 24 * 3600 - i64::from(TIMEOUT_S);
         assert_eq!(step(&attempts, DAY, last), Step::HandOver(0));
         assert_eq!(step(&attempts, DAY, last + 1), Step::Doubt(Doubt::KeyForgotten));
         assert_eq!(step(&attempts, KeyMemory::ForGood, last * 1000), Step::HandOver(0));

@@ -12,12 +12,12 @@ use crate::fakes::mail::{
 };
 
 /// The provider.
-pub(crate) struct Post {
+pub(crate) struct MailProvider {
     fake: FakeMail,
     honours_keys: bool,
 }
 
-impl Post {
+impl MailProvider {
     /// Opens it.
     pub(crate) fn open(honours_keys: bool) -> Self {
         let fake = if honours_keys { FakeMail::start() } else { FakeMail::start_ignoring_keys() };

@@ -27,17 +27,17 @@ use crate::{
 const WEBHOOK_URL: &str = "https://levqor.example/webhooks/stripe";
 
 /// The mesh, and the outside systems.
-pub(crate) struct Patient {
+pub(crate) struct CheckedMesh {
     pub(crate) stripe: Stripe,
     pub(crate) mail: FakeMail,
     pub(crate) recorder: Recorder,
     runtime: tokio::runtime::Runtime,
-    /// In a mutex, so that threads can share a patient.
+    /// In a mutex, so that threads can share the mesh.
     _daemon: Mutex<Process>,
     folder: Folder,
 }
 
-impl Patient {
+impl CheckedMesh {
     /// Starts it, and waits until it can work.
     pub(crate) fn start() -> Self {
         let (stripe, mail, recorder) = (Stripe::start(), FakeMail::start(), Recorder::start());
@@ -52,14 +52,14 @@ impl Patient {
         Self { stripe, mail, recorder, runtime, _daemon: Mutex::new(daemon), folder }
     }
 
-    /// The patient of the tests that change only the settings of the doctor's command: those that run at the same time share it.
+    /// The checked of the tests that change only the settings of the doctor's command: those that run at the same time share it.
     pub(crate) fn shared() -> Arc<Self> {
-        static SHARED: Mutex<Weak<Patient>> = Mutex::new(Weak::new());
+        static SHARED: Mutex<Weak<CheckedMesh>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
-            let patient = Arc::new(Self::start());
-            *shared = Arc::downgrade(&patient);
-            patient
+            let checked = Arc::new(Self::start());
+            *shared = Arc::downgrade(&checked);
+            checked
         })
     }
 
