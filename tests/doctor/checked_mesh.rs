@@ -52,7 +52,7 @@ impl CheckedMesh {
         Self { stripe, mail, recorder, runtime, _daemon: Mutex::new(daemon), folder }
     }
 
-    /// The checked of the tests that change only the settings of the doctor's command: those that run at the same time share it.
+    /// The mesh of the tests that change only the settings of the doctor's command: those that run at the same time share it.
     pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<CheckedMesh>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
