@@ -125,7 +125,7 @@ service_error! {
         #[error("there is no such Stripe event")]
         StripeEventNotFound => NotFound "STRIPE_EVENT_NOT_FOUND",
         /// The event to replay has no body and cannot be refetched.
-        #[error("the event's body was purged, and what it is about cannot be fetched from Stripe")]
+        #[error("the event's body was purged, and its object cannot be fetched from Stripe")]
         BodyPurged => FailedPrecondition "BODY_PURGED",
         /// The call's idempotency key.
         #[error(transparent)]

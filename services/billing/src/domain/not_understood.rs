@@ -22,7 +22,9 @@ pub(crate) enum NotUnderstood {
     #[error("the checkout session's metadata.plan is not starter, professional or enterprise")]
     Plan,
     /// The amounts do not match the plan's list price.
-    #[error("the checkout session's {0}: what was paid is not what the plan costs, so this needs a look")]
+    #[error(
+        "the checkout session's {0}: the paid amount differs from the plan's price, so a person has to look"
+    )]
     Price(&'static str),
     /// The event does not say its mode, so it may be of the mode that this mesh does not act on.
     #[error("the event's livemode is missing or not a Boolean, so it may be of live mode or of test mode")]

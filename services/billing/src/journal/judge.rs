@@ -177,7 +177,7 @@ pub(super) fn report(id: &str, kind: &str, verdict: &Verdict) {
             tracing::info!(stripe_event.id = id, stripe_event.type = kind, "the Stripe event was processed");
         }
         Verdict::Ignored => {
-            tracing::info!(stripe_event.id = id, stripe_event.type = kind, "nothing follows from the Stripe event");
+            tracing::info!(stripe_event.id = id, stripe_event.type = kind, "the Stripe event needs no action");
         }
         Verdict::NotOurs(reason) => {
             let reason = reason.as_str();

@@ -216,7 +216,7 @@ async fn snapshots(
         Ok(found) => {
             if found.is_empty() {
                 tracing::warn!(
-                    "what was done with a subscription is not told, because Stripe lists no event that says it"
+                    "a customer gets no mail about a changed subscription, because Stripe lists no event of the change"
                 );
             }
             Ok(found)
@@ -225,7 +225,7 @@ async fn snapshots(
         Err(refused) => {
             tracing::warn!(
                 error = &refused as &dyn std::error::Error,
-                "what was done with a subscription is not told, because its event cannot be read"
+                "a customer gets no mail about a changed subscription, because the event cannot be read"
             );
             Ok(Vec::new())
         }
@@ -290,7 +290,7 @@ async fn subscription(billing: &Billing, stripe: &Stripe, id: &StripeId) -> Resu
 fn away(error: &DbError) -> FetchError {
     tracing::warn!(
         error = error as &dyn std::error::Error,
-        "what Stripe events are about cannot be looked up"
+        "the objects of Stripe events cannot be looked up"
     );
     FetchError::Temporary("the database does not answer".to_owned())
 }

@@ -125,7 +125,7 @@ pub(crate) async fn tell_order(tx: &mut Tx, payment: &StripeId, news: News) -> R
             tracing::error!(
                 order.id = order_id,
                 error = &above as &dyn std::error::Error,
-                "a refund needs a look"
+                "a person has to look at a refund"
             );
         }
     }

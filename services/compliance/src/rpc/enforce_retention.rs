@@ -42,7 +42,7 @@ pub(super) async fn enforce_retention(
             service = erased.service,
             table = erased.table,
             rows = erased.rows,
-            "what was too old was erased"
+            "rows past their retention period were erased"
         );
     }
     let rows: i64 = response.erased.iter().map(|erased| erased.rows).sum();

@@ -39,7 +39,7 @@ pub(super) async fn send_digest(
     let Command { report } = (&request).try_into()?;
     let inbox = if report == Report::DailyErrors { Inbox::Owner } else { Inbox::Operations };
     let Some(recipient) = notifications.operators.inboxes.address(inbox) else {
-        tracing::info!(action = report.as_str(), "nobody gets this report: no mailbox is set for it");
+        tracing::info!(action = report.as_str(), "this report has no recipient: no mailbox is set for it");
         return Ok(SendDigestResponse::default());
     };
     let end = db::now(&mut *notifications.chassis.db.acquire().await?).await?;
