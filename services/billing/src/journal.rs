@@ -135,7 +135,7 @@ impl Journal {
         if ignored > 0 {
             fail_point::JOURNAL_IGNORED.reached();
             self.billing.metrics.judged(State::Ignored, ignored);
-            tracing::debug!(settled = ignored, "Stripe events that nothing follows from were ignored");
+            tracing::debug!(settled = ignored, "Stripe events that need no action were ignored");
             self.ignored.store(true, Ordering::Relaxed);
             self.wake().notify_one();
         }

@@ -46,7 +46,7 @@ pub const STRIPE_EVENTS_NOT_OURS: Definition = Definition::counter(
 pub const STRIPE_EVENTS_IGNORED: Definition = Definition::counter(
     "levqor.stripe.events.ignored",
     "{event}",
-    "Stripe events that were ignored when they arrived, because nothing follows from events of their type.",
+    "Stripe events that were ignored when they arrived, because events of their type need no action.",
     &[Attribute::known(
         "type",
         "the types that Stripe documents (for a thin event, its type without the prefix `v1.`), or `other`",

@@ -48,7 +48,7 @@ async fn amounts_that_do_not_match_the_plan_quarantine_the_event_with_a_key_and_
         for (n, cheat) in cheats.iter().enumerate() {
             let event = bench.process(&event(&format!("evt_{n}"), COMPLETED, cheat)).await;
             assert_eq!(event.state(), State::Quarantined, "{cheat}");
-            assert!(event.failure.contains("needs a look"), "{}", event.failure);
+            assert!(event.failure.contains("a person has to look"), "{}", event.failure);
         }
         assert!(bench.orders(&Caller::staff()).await.is_empty(), "nothing is started");
         assert!(bench.messages().await.is_empty());
