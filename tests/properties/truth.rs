@@ -7,7 +7,7 @@ use super::case::Case;
 use crate::fakes::stripe::{Stripe, World};
 
 /// Asserts that the orders of an outcome are what Stripe says they are. Only a service that fetches from Stripe has to know when the
-/// money came, and what became of disputes.
+/// money came, and the outcome of disputes.
 pub(super) fn assert_told(stripe: &Stripe, case: &Case, outcome: &Value, fetched: bool) {
     let world = stripe.world();
     let truth = case.cast.sessions.iter().filter_map(|session| order(&world, case, world.get(session)));

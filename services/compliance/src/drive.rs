@@ -154,7 +154,7 @@ impl Drive {
 }
 
 /// Carries the requests of opendal's client. It requests tokens with the secrets in the body and not in the URL, which errors name;
-/// it deletes files for good that the client would move to the trash for 30 days; it uploads under the type that Google documents; and it
+/// it permanently deletes files that the client would move to the trash for 30 days; it uploads under the type that Google documents; and it
 /// makes no folder.
 struct Transport {
     inner: ReqwestTransport,

@@ -12,7 +12,7 @@ impl SweepHealth {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Notes that the list is refused for good, and logs a change.
+    /// Notes that the list is refused permanently, and logs a change.
     pub(crate) fn refused(&self, what: String) {
         let mut refusal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if refusal.as_ref() != Some(&what) {

@@ -59,7 +59,7 @@ const NOT_ACCEPTED: &str = "(The mail before this note has high-risk data that w
                             It was kept, because a mail is never refused.)";
 
 /// Ingests a mail that was not ingested before. `text` is its new part, and `screened` the result of the screen for high-risk data.
-/// Returns what became of the mail.
+/// Returns the outcome of the mail.
 pub(crate) async fn ingest(
     support: &Support,
     tx: &mut Tx,

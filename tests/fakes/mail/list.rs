@@ -8,7 +8,7 @@ use super::{Accept, Answer, FakeMail, Shared, failure, json_answer};
 const MAX: usize = 100;
 
 impl FakeMail {
-    /// What became of the `n`th accepted mail, counted from 0, as the list of mails says: `delivered`, `bounced`.
+    /// The outcome of the `n`th accepted mail, counted from 0, as the list of mails says: `delivered`, `bounced`.
     pub(crate) fn becomes(&self, n: usize, last_event: &str) {
         let mut state = self.shared.state();
         let id = state.accepted[n].id.clone();

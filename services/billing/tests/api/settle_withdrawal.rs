@@ -170,7 +170,7 @@ async fn a_decision_that_comes_while_it_is_settled_is_not_missed() {
     shop.ended_at_stripe().await;
     shop.tell_decision("under_review").await;
     shop.stripe.reset().await;
-    // That it has ended, and then its current state, which is asked for after what goes back was decided.
+    // That it has ended, and then its current state, which is asked for after the amount to pay back was decided.
     shop.answer_once("GET", DELETE, 200, subscription_now("canceled")).await;
     shop.answer_late("GET", DELETE, subscription_now("canceled")).await;
     shop.answer("GET", "/v1/invoices", 200, invoices()).await;

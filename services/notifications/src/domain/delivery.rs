@@ -68,7 +68,7 @@ wire_enum! {
     pub enum AttemptOutcome: wire::delivery_attempt::Outcome {
         /// The provider took the message.
         Accepted = "ACCEPTED",
-        /// The provider refused the message for good.
+        /// The provider refused the message permanently.
         Refused = "REFUSED",
         /// The provider certainly did not take the message.
         NotAccepted = "NOT_ACCEPTED",
@@ -280,7 +280,7 @@ pub fn is_open_still(attempts: &[Attempt]) -> bool {
     attempts.iter().all(|attempt| matches!(attempt.end, Some((AttemptOutcome::NotAccepted, _))))
 }
 
-/// The doubt that remains after the provider refuses a message for good, given the earlier attempts.
+/// The doubt that remains after the provider refuses a message permanently, given the earlier attempts.
 #[must_use]
 pub fn doubt_about_refusal(before: &[Attempt]) -> Option<Doubt> {
     before.iter().any(Attempt::is_ambiguous).then_some(Doubt::RefusedLater)

@@ -12,7 +12,7 @@ use mail_parser::{
 typed_id!(pub InboundMailId, "a received mail");
 
 wire_enum! {
-    /// What became of a received mail.
+    /// The outcome of a received mail.
     pub enum InboundState {
         /// The provider reported it.
         Announced = "ANNOUNCED",

@@ -192,7 +192,7 @@ impl Message {
     }
 
     /// Makes the message pending again if it failed only because its delivery was given up, after these attempts of its round.
-    /// Staff have then replayed that delivery. Returns false if the message failed for good.
+    /// Staff have then replayed that delivery. Returns false if the message failed permanently.
     pub fn take_up_again(&mut self, attempts: &[Attempt]) -> bool {
         let may_be = self.state() == State::Failed && self.recipient.is_some() && is_open_still(attempts);
         if may_be {

@@ -10,7 +10,7 @@ use levqor_runtime::wire_enum;
 use super::reply::ReplyClass;
 
 wire_enum! {
-    /// What became of a message. Each outcome is graver than the one before it. A message shows the gravest outcome, not the
+    /// The outcome of a message. Each outcome is graver than the one before it. A message shows the gravest outcome, not the
     /// latest: the times come from several clocks.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum DeliveryOutcome: wire::DeliveryOutcome {
@@ -65,7 +65,7 @@ pub enum AboutAddress {
 /// One report of a provider about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// What became of the message.
+    /// The outcome of the message.
     pub outcome: DeliveryOutcome,
     /// When it happened, by the provider's clock.
     pub time: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! Parses Resend's events, <https://resend.com/docs/webhooks/event-types>. It reads only the fields that say what became of a
+//! Parses Resend's events, <https://resend.com/docs/webhooks/event-types>. It reads only the fields that say the outcome of a
 //! mail. It does not read texts, since they may quote an address.
 
 use chrono::{DateTime, Datelike, Utc};
@@ -36,7 +36,7 @@ pub enum Heard {
         provider_message_id: String,
         /// Our tag of the mail, if the event has it.
         tag: Option<MessageTag>,
-        /// What became of it.
+        /// The outcome of it.
         report: Report,
     },
     /// We received a mail.

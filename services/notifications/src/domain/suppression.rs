@@ -21,7 +21,7 @@ wire_enum! {
     /// Why an address must not get mail. If there are several reasons, the first one in this list is shown.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum SuppressionReason: wire::SuppressionReason {
-        /// A server refused the address for good.
+        /// A server refused the address permanently.
         HardBounce = "HARD_BOUNCE",
         /// Staff suppressed the address.
         Staff = "STAFF",

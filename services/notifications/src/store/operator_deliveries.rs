@@ -1,4 +1,4 @@
-//! Table `operator_deliveries`: what became of each notice on each channel.
+//! Table `operator_deliveries`: the outcome of each notice on each channel.
 
 use chrono::{DateTime, Utc};
 use levqor_runtime::db::{DbError, known, one_row};
@@ -44,7 +44,7 @@ pub(crate) async fn lock(
     row.map(|row| Ok(row.read()?.2)).transpose()
 }
 
-/// Stores what became of a delivery.
+/// Stores the outcome of a delivery.
 pub(crate) async fn update(
     conn: &mut PgConnection,
     notice: NoticeId,

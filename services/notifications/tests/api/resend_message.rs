@@ -20,7 +20,7 @@ impl Notified {
         Ok(answer.message.expect("a message"))
     }
 
-    /// A message that the provider refused for good.
+    /// A message that the provider refused permanently.
     async fn failed(&self, provider: &FakeMail) -> String {
         provider.next([Fail(422)]);
         let id = self.pending().await;

@@ -9,7 +9,7 @@ use levqor_proto_inbound::v1 as wire;
 use levqor_runtime::{email::Email, wire_enum};
 
 wire_enum! {
-    /// What became of a mail.
+    /// The outcome of a mail.
     pub(crate) enum Verdict: wire::InboundVerdict {
         /// The customer wrote it.
         Accepted = "ACCEPTED",

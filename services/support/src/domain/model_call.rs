@@ -1,4 +1,4 @@
-//! A question to the language model, and what became of it.
+//! A question to the language model, and the outcome of it.
 
 use std::time::Duration;
 

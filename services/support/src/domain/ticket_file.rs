@@ -7,7 +7,7 @@ typed_id!(pub(crate) FileId, "a file");
 typed_id!(pub(crate) InboundMailId, "a received mail");
 
 wire_enum! {
-    /// What became of a file.
+    /// The outcome of a file.
     pub(crate) enum FileState: wire::ticket_file::State {
         /// It is being fetched.
         Pending = "PENDING",

@@ -7,7 +7,7 @@ use levqor_runtime::{site::SiteUrl, timestamp, wire_enum};
 use super::article::{ArticleId, Slug};
 
 wire_enum! {
-    /// What became of a turn.
+    /// The outcome of a turn.
     pub(crate) enum Outcome: wire::turn::Outcome {
         /// The answer quotes an article.
         Answered = "ANSWERED",

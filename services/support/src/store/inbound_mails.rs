@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{inbound::Verdict, ticket::TicketId, ticket_file::InboundMailId};
 
-/// What became of a mail that was ingested before.
+/// The outcome of a mail that was ingested before.
 pub(crate) async fn verdict(conn: &mut PgConnection, id: InboundMailId) -> Result<Option<Verdict>, DbError> {
     let verdict =
         sqlx::query_scalar!("SELECT verdict FROM inbound_mails WHERE inbound_mail_id = $1", id.as_uuid())

@@ -41,7 +41,7 @@ pub(crate) enum NoList {
 }
 
 impl Listed {
-    /// What became of the mail. `bounced` means that the recipient's server refused it for good, and `delivery_delayed` that a reason
+    /// The outcome of the mail. `bounced` means that the recipient's server refused it for good, and `delivery_delayed` that a reason
     /// was temporary: <https://resend.com/docs/dashboard/webhooks/event-types>.
     pub(crate) fn outcome(&self) -> Option<DeliveryOutcome> {
         match self.last_event.as_deref()? {
