@@ -154,8 +154,8 @@ impl Drive {
 }
 
 /// Carries the requests of opendal's client. It requests tokens with the secrets in the body and not in the URL, which errors name;
-/// it permanently deletes files that the client would move to the trash for 30 days; it uploads under the type that Google documents; and it
-/// makes no folder.
+/// it permanently deletes files that the client would move to the trash for 30 days; it uploads under the type that Google documents; and
+/// it makes no folder.
 struct Transport {
     inner: ReqwestTransport,
     api: ApiBase,
