@@ -37,7 +37,7 @@ fn join(asked: &mut Line, told: Line) {
             asked.finding = Finding::failed(both("found it failed"));
         }
         (Outcome::On | Outcome::Warning, Outcome::Off) => {
-            asked.finding = Finding::warning(both("has it off"));
+            asked.finding = Finding::warning(both("shows it as off"));
         }
         // Both agree, or the result of the doctor is worse.
         (_, Outcome::On | Outcome::Warning)
@@ -63,7 +63,7 @@ mod tests {
     fn each_capability_has_one_line_and_one_verdict() {
         use Outcome::{Failed, Off, On, Warning};
         let failed = "here; but the running service found it failed: there";
-        let off = "here; but the running service has it off: there";
+        let off = "here; but the running service shows it as off: there";
         for (here, there, verdict, evidence) in [
             (On, On, On, "here"),
             (On, Failed, Failed, failed),

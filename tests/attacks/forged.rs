@@ -84,17 +84,17 @@ async fn genuine_ones_beside(connections: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forged_webhooks_over_300_connections_make_no_genuine_one_wait_or_fail() {
+async fn forged_webhooks_over_300_connections_delay_no_genuine_webhook() {
     genuine_ones_beside(300).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forged_webhooks_over_1000_connections_make_no_genuine_one_wait_or_fail() {
+async fn forged_webhooks_over_1000_connections_delay_no_genuine_webhook() {
     genuine_ones_beside(1000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forged_webhooks_of_a_mebibyte_take_no_more_memory_than_there_is_for_them() {
+async fn forged_webhooks_of_a_mebibyte_stay_within_their_memory_limit() {
     let target = Target::start().await;
     let forgers = Forgers::start(&target, 1000, 1 << 20);
     let fared = genuine_calls(&target, SPAN, 1).await;

@@ -32,7 +32,7 @@ async fn large_fields_break_no_channel_that_others_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unfinished_heads_take_no_more_memory_than_there_is_for_them() {
+async fn unfinished_heads_stay_within_their_memory_limit() {
     let target = Target::start().await;
     let unfinished = format!("GET /v1/orders HTTP/1.1\r\nhost: a\r\nx: {}", "a".repeat(380 << 10));
     let attack = attackers(2000, target.gateway, unfinished.into_bytes());

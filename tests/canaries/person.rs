@@ -85,7 +85,7 @@ impl Person {
         )
     }
 
-    /// Whether a stored value has something of theirs.
+    /// Whether a stored value has data of this person.
     pub(crate) fn is_in(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => {
@@ -101,12 +101,12 @@ impl Person {
         }
     }
 
-    /// Whether bytes have something of theirs.
+    /// Whether bytes have data of this person.
     pub(crate) fn is_in_bytes(&self, bytes: &[u8]) -> bool {
         self.is_in_text(&String::from_utf8_lossy(bytes))
     }
 
-    /// Whether a text has something of theirs.
+    /// Whether a text has data of this person.
     pub(crate) fn is_in_text(&self, text: &str) -> bool {
         let lower = text.to_lowercase();
         let exact = [&self.sub, &self.stripe_customer, &self.ip];

@@ -39,7 +39,7 @@ pub(crate) type Seeded = BTreeMap<(String, String), i64>;
 /// PostgreSQL's code of a row that refers to a row that does not exist.
 const NO_SUCH_ROW: &str = "23503";
 
-/// Puts the values of a person everywhere.
+/// Writes the values of a person into every table.
 pub(crate) async fn seed(databases: &[Db], files: &Path, person: &Person) -> Seeded {
     let mut seeded = Seeded::new();
     for (service, db) in named(databases) {

@@ -88,7 +88,7 @@ pub(super) fn edited(released: &Checksums, migrator: &Migrator) -> Vec<i64> {
     released.iter().filter(is_edited).map(|(version, _)| *version).collect()
 }
 
-/// The migrations that came to the released ones, and not after them. The release's `levqor migrate` would take them for removed ones.
+/// New migrations whose timestamps are not later than every released one. The release's `levqor migrate` would report them as removed.
 pub(super) fn misplaced(released: &Checksums, migrator: &Migrator) -> Vec<i64> {
     let newest = released.keys().max().copied().unwrap_or_default();
     let is_misplaced = |version: &i64| *version < newest && !released.contains_key(version);

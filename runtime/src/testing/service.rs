@@ -52,7 +52,7 @@ impl<S: Service> TestService<S> {
         count(&self.db, rows).await
     }
 
-    /// Does to the tables what no RPC does: damage, or the past.
+    /// Executes SQL for states that no RPC makes, such as damaged or old rows.
     pub async fn execute(&self, sql: &str) {
         execute(&self.db, sql).await;
     }
@@ -63,8 +63,8 @@ impl<S: Service> TestService<S> {
         S::journal(&mut conn).await.expect("counted").expect("a journal")
     }
 
-    /// Waits until the call that a schedule defers in its present slot was made, so that it does not come in between. If the next
-    /// slot is near, it becomes the present one first: so no other call is made in between.
+    /// Waits until the schedule's call of the present slot was made, so that it does not disturb the test. If the next
+    /// slot is near, moves the time to that slot first.
     pub async fn outlive_slot(&self, schedule: &str, rpc: &str) {
         const NEAR: TimeDelta = TimeDelta::minutes(2);
         let schedules = S::schedules();
@@ -119,7 +119,7 @@ pub fn config<S: Service>(url: &DatabaseUrl, settings: &[(&str, &str)]) -> Servi
     let config = ServiceConfig::read(&mut reader);
     let mut config = reader.finish(config).expect("the settings of the test are valid");
     config.database_url = url.clone();
-    // A service that is only asked is no part of a mesh whose test names no address of it.
+    // A test that sets no address of a service in `ASKS` runs without that service.
     let is_set = |service: &str| settings.iter().any(|(name, _)| *name == address(service));
     config.addresses.0.retain(|service, _| !asked.contains(service) || is_set(service));
     config

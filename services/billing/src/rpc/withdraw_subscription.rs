@@ -26,7 +26,7 @@ pub(super) async fn withdraw_subscription(
         let withdrawal_id = withdrawal.id;
         let response = WithdrawSubscriptionResponse { withdrawal: Some(withdrawal.into()) };
         if !is_new {
-            return Ok(Done::unaudited(response, "it was made, and audited, before"));
+            return Ok(Done::unaudited(response, "the withdrawal was made and audited by an earlier call"));
         }
         let ids: [(_, &dyn std::fmt::Display); 2] =
             [("subscription_id", &row.id), ("withdrawal_id", &withdrawal_id)];

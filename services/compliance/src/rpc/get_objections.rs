@@ -1,4 +1,4 @@
-//! Gets the objections of the person who is signed in that are in force.
+//! Gets the signed-in person's objections that are in force.
 
 use levqor_proto_compliance::v1::{GetObjectionsRequest, GetObjectionsResponse};
 use levqor_runtime::context::Ctx;
