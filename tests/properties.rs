@@ -180,7 +180,7 @@ async fn any_order_with_any_duplicates_ends_the_same() {
 }
 
 #[tokio::test]
-async fn trouble_with_stripes_api_only_puts_the_end_off() {
+async fn trouble_with_stripes_api_only_delays_the_end() {
     let mut stage = Stage::with_a_key().await;
     let references = stage.references().await;
     let seeds = seeds(FEW, FEW);

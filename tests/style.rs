@@ -118,7 +118,7 @@ fn every_rpc_of_a_service_has_its_line_among_its_rpcs() {
 }
 
 #[test]
-fn dangerous_steps_are_not_copied_or_the_file_says_why_at_once() {
+fn every_mutation_and_list_uses_the_chassis_or_its_file_says_why() {
     const BY_HAND: [&str; 3] = ["idempotency::claim(", ".remember(", "audit::append("];
     let mut seen = 0;
     for method in levqor_gateway::methods().iter() {
@@ -237,7 +237,7 @@ fn sql_of_services_is_under_store_and_checked_when_compiled() {
         {
             assert!(
                 !without_tests(text).contains(unchecked),
-                "{name} has SQL that nobody checks: {unchecked}"
+                "{name} has SQL that is not checked when compiled: {unchecked}"
             );
         }
     }
@@ -277,7 +277,7 @@ fn tests_do_not_sleep() {
 fn telemetry_is_initialised_in_one_place() {
     for (name, text) in files().iter().filter(|(name, _)| !name.starts_with("runtime/src/telemetry")) {
         let metrics = text.contains("SdkMeterProvider") && name != "runtime/src/metrics.rs";
-        assert!(!metrics || name == "tests/style.rs", "{name} makes metrics past runtime/src/metrics.rs");
+        assert!(!metrics || name == "tests/style.rs", "{name} makes metrics without runtime/src/metrics.rs");
         for banned in ["SdkTracerProvider", ".try_init()", "set_global_default"] {
             assert!(!text.contains(banned) || name == "tests/style.rs", "{name} contains {banned}");
         }
@@ -384,7 +384,7 @@ fn the_words_of_our_errors_are_our_own() {
 }
 
 #[test]
-fn dependencies_run_one_way_and_no_name_says_nothing() {
+fn dependencies_run_one_way_and_names_have_a_meaning() {
     let manifest = |path: &str| fs::read_to_string(root().join(path).join("Cargo.toml")).expect(path);
     let own = |path: &str| {
         let text = manifest(path);
@@ -493,7 +493,7 @@ fn the_modules_of_the_runtime_import_each_other_in_no_circle() {
         }
     }
     assert!(used.len() > 40, "the modules were not found");
-    // A module that uses no other one that is left is in no circle.
+    // A module that uses none of the remaining modules is in no circle.
     let mut before = 0;
     while before != used.len() {
         before = used.len();
@@ -516,7 +516,7 @@ fn reasons_of(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_mail_is_sent_by_a_service_or_its_occasion_says_that_nobody_sends_it_yet() {
+fn every_mail_is_sent_by_a_service_or_its_occasion_says_that_no_service_sends_it_yet() {
     const OF_TEMPLATES: &str = "services/notifications/src/domain/template";
     let is_sender = |path: &str| {
         path.starts_with("services/") && path.contains("/src/") && !path.starts_with(OF_TEMPLATES)
@@ -566,7 +566,7 @@ fn the_readme_names_only_what_is_there() {
 }
 
 #[test]
-fn code_in_the_documentation_of_a_crate_says_what_it_is_in() {
+fn code_blocks_in_the_documentation_of_a_crate_name_their_language() {
     // `lib.rs` includes the README as its crate's documentation. A block without a language would be compiled as a test in Rust.
     let services = names().map(|name| format!("services/{name}"));
     for folder in ["runtime", "gateway", "proto"].map(str::to_owned).into_iter().chain(services) {

@@ -72,7 +72,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const RESERVED_CONNECTIONS: usize = 16;
 /// The maximum age of a connection. Its client then makes a new one, perhaps to another replica.
 const CONNECTION_AGE: Duration = Duration::from_mins(30);
-/// How long a response may go on after that. A large download over a slow line takes less. A client asks again for a stream of
+/// How long a response may continue after that. A large download over a slow line takes less. A client asks again for a stream of
 /// events that is cut off then.
 const FAREWELL: Duration = Duration::from_hours(4);
 /// Concurrent requests on one HTTP/2 connection. Most servers allow as many.

@@ -60,7 +60,7 @@ mod tests {
     use prost::{Message, Name};
 
     #[test]
-    fn what_is_personal_is_left_out_and_the_rest_stays() {
+    fn personal_fields_are_left_out_and_others_are_kept() {
         let request = SendMessageRequest {
             recipient: "alice@example.com".to_owned(),
             about: "order:1".to_owned(),

@@ -53,7 +53,7 @@ async fn a_signal_at_any_time_of_a_start_leaves_nothing_running() {
 }
 
 #[test]
-fn the_end_of_the_terminal_ends_it_as_any_other_signal_does() {
+fn closing_the_terminal_stops_it_like_any_other_signal() {
     let folder = Folder::new();
     let mut daemon = Process::start(started_by(&["--default-signal"], &folder));
     daemon.until("Ctrl-C stops everything");

@@ -127,7 +127,7 @@ pub(super) fn calls(role: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn whom_a_service_calls_is_found() {
+fn calls_between_services_are_found_in_the_code() {
     assert!(calls("billing").contains("notifications"), "it asks for mails");
     assert!(calls("notifications").contains("billing"), "it asks whether a mail is still wanted");
 }

@@ -47,7 +47,7 @@ fn a_newcomers_mesh_is_well_and_each_thing_that_is_off_says_how_it_is_turned_on(
 }
 
 #[test]
-fn without_a_mesh_that_is_the_only_failure_and_unreached_checks_are_named() {
+fn without_a_mesh_there_is_one_failure_and_the_checks_that_need_it_are_named() {
     let folder = Folder::new();
     let report = doctor(&folder);
     report.assert_only(&["gateway"], "no mesh is running here: start `levqor up`, or set LEVQOR_URL");

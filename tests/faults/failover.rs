@@ -211,7 +211,7 @@ async fn all(order: &str, troubles: Vec<Trouble>) -> (Mesh, Shop, MailProvider, 
 }
 
 #[tokio::test]
-async fn whatever_happens_between_two_providers_there_are_not_two_mails_and_no_doubt_is_hidden() {
+async fn faults_between_two_providers_send_no_second_mail_and_hide_no_doubt() {
     let (mesh, mut shop, post, smtp) = all("resend,smtp", with_resend_first()).await;
     event_ends_the_doubt_about_its_own_message_only(&mesh, &mut shop, &post).await;
     assert_one_mail_each(&mesh, &post, &smtp).await;

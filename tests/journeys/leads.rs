@@ -76,7 +76,7 @@ async fn flow_ends(mesh: &Mesh, reason: &str) {
 }
 
 #[tokio::test]
-async fn whoever_agreed_gets_the_three_mails_after_the_guide_in_their_order() {
+async fn a_person_who_agreed_gets_the_three_mails_after_the_guide_in_order() {
     let (provider, mesh) = agreed().await;
     let subjects = [
         "Quick automation tip for you",

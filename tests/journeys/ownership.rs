@@ -146,7 +146,7 @@ async fn another_customers_data_is_not_found_by_rest_or_grpc() {
 }
 
 #[tokio::test]
-async fn the_first_access_claims_an_order_for_good() {
+async fn the_first_access_claims_an_order_permanently() {
     let mesh = Mesh::start().await;
     let order_id = fresh_order_of_bob(&mesh, "claimed").await;
     let path = format!("/v1/orders/{order_id}");

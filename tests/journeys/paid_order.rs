@@ -50,7 +50,7 @@ async fn a_paid_checkout_becomes_an_order_and_two_mails() {
 }
 
 #[tokio::test]
-async fn with_certificates_the_same_goes_over_tls_and_no_process_is_refused() {
+async fn with_certificates_the_journey_works_over_tls_and_no_process_is_refused() {
     let mesh = Mesh::start_with_certificates(&[]).await;
     assert_eq!(mesh.deliver(&paid_checkout("1", "alice")).await.status, 200);
     mesh.settle().await;

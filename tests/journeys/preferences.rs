@@ -130,7 +130,7 @@ async fn text_of(page: &str, address: &str, n: usize) -> String {
 
 #[tokio::test]
 #[ignore = "needs maildev: .ci/mail"]
-async fn the_way_out_of_a_mail_that_was_really_delivered_works_without_javascript() {
+async fn the_unsubscribe_link_of_a_delivered_mail_works_without_javascript() {
     let (smtp, ca) = (of_counterpart("MAIL_COUNTERPART_SMTP"), of_counterpart("MAIL_COUNTERPART_CA"));
     let page = of_counterpart("MAIL_COUNTERPART_PAGE");
     let settings =

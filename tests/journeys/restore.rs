@@ -47,7 +47,7 @@ async fn erase(mesh: &Mesh) {
 }
 
 #[tokio::test]
-async fn who_was_erased_stays_erased_after_a_restore() {
+async fn erased_people_stay_erased_after_a_restore() {
     let databases = databases().await;
     let mesh = Mesh::start_on(databases.clone()).await;
     for name in ["ada", "bob"] {

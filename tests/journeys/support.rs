@@ -242,7 +242,7 @@ async fn no_hostile_prompt_gets_anything_of_another_customer_by_rest() {
 }
 
 #[tokio::test]
-async fn whoever_confirms_gets_the_news_of_an_incident_and_ends_them_by_one_click() {
+async fn a_confirmed_subscriber_gets_the_news_of_an_incident_and_ends_them_by_one_click() {
     let provider = FakeMail::start();
     let settings = [("RESEND_API_KEY", API_KEY), ("RESEND_API_BASE", &provider.url())];
     let mesh = Mesh::start_with(&settings).await;

@@ -178,7 +178,7 @@ async fn options_without_preflight_headers_is_an_ordinary_request() {
 }
 
 #[tokio::test]
-async fn without_origins_no_page_may_ask_and_machines_are_never_asked_for_theirs() {
+async fn without_origins_no_page_is_allowed_and_vendors_and_probes_need_none() {
     let closed = mesh().await;
     for answer in [
         get_from(&closed, SITE, "/shop/v1/items/i1").await,

@@ -50,7 +50,7 @@ fn now() -> i64 {
 }
 
 #[tokio::test]
-async fn the_bytes_and_the_signature_reach_billing_as_they_came() {
+async fn the_bytes_and_the_signature_reach_billing_unchanged() {
     let mesh = mesh().await;
     for path in PATHS {
         mesh.upstream
@@ -158,7 +158,7 @@ async fn a_webhook_is_posted_and_not_too_large() {
 }
 
 #[tokio::test]
-async fn the_bytes_and_all_three_headers_reach_notifications_as_they_came() {
+async fn the_bytes_and_all_three_headers_reach_notifications_unchanged() {
     let mesh = mesh().await;
     mesh.upstream
         .reply_json("IngestResendEvent", json!({"eventId": "msg_1", "duplicate": false, "state": 1}));

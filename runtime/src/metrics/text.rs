@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_measured_is_absent_and_not_zero() {
+    fn failed_measurements_are_absent_and_not_zero() {
         let metrics = Metrics::new("one");
         let at = |second| DateTime::from_timestamp(second, 0).expect("an instant");
         let page = || render(std::slice::from_ref(&metrics), Format::Plain);

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_of_a_database_error_is_told() {
+    fn the_chain_of_a_database_error_is_described() {
         let told = error(&DbError::from(sqlx::Error::PoolTimedOut));
         assert_eq!(told, "the database does not answer: PoolTimedOut");
     }

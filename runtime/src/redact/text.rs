@@ -127,7 +127,7 @@ mod tests {
     use super::text;
 
     #[test]
-    fn what_looks_personal_or_secret_is_replaced() {
+    fn text_that_looks_personal_or_secret_is_replaced() {
         for (given, expected) in [
             ("no row for alice@example.com (42)", "no row for [email] (42)"),
             ("GET /x?email=alice%40example.com", "GET /x?email=[email]"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_engineers_need_stays() {
+    fn text_that_engineers_need_is_kept() {
         for given in [
             "the database refused a statement",
             "SQLSTATE 23505, constraint items_owner_key",

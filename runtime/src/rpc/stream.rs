@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_changes_something_tells_its_caller_nothing_after_the_deadline() {
+    async fn a_mutation_gives_its_caller_no_answer_after_the_deadline() {
         let messages = stream::iter([Ok(1)]).chain(stream::pending());
         let mut messages = until(Instant::now(), messages).boxed();
         assert_eq!(messages.next().await.expect("a message").expect("no failure"), 1);

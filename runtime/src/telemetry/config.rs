@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_dsn_is_refused_with_the_form_and_without_the_value() {
+    fn an_invalid_dsn_is_refused_with_the_expected_form_and_without_the_value() {
         // The first value is a bare hash, as after an incomplete copy.
         for text in
             ["4c1a9d0e77b24bd1a1d3b1c2d3e4f5a6", "https://sentry.io/1", "key@host/1", "https://key@host/"]

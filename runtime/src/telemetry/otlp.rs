@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_sent_again_is_sent_again() {
+    fn data_that_may_be_accepted_later_is_sent_several_times() {
         assert!(refusal(&Status::unavailable("")).retry.is_some());
         assert!(refusal(&Status::resource_exhausted("")).retry.is_none());
         let told = refusal(&Status::invalid_argument("alice@example.com"));

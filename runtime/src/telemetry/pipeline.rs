@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_dropped_and_counted() {
+    fn items_that_do_not_fit_are_dropped_and_counted() {
         let (queue, worker) = pipeline(Moody(Arc::default(), Arc::default()), 100, 10);
         (0..100_000).for_each(|_| queue.push(1));
         assert_eq!(queue.0.items.lock().expect("items").len(), 100);
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_room_for_is_not_even_made() {
+    fn items_without_room_in_the_queue_are_not_made() {
         let (queue, _worker) = pipeline(Moody(Arc::default(), Arc::default()), 2, 10);
         let made = AtomicU64::new(0);
         for _ in 0..5 {

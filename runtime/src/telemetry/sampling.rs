@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_ports_is_refused() {
+    fn a_text_that_is_no_list_of_ports_is_refused() {
         for text in ["", "all", "grpc,", "grpc none"] {
             assert!(text.parse::<Trusted>().is_err(), "{text}");
         }

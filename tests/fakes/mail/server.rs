@@ -21,7 +21,7 @@ use super::Shared;
 #[error("cut on purpose")]
 pub(super) struct Cut;
 
-/// A socket that has an address and listens not yet.
+/// A socket that has an address and does not listen yet.
 pub(super) fn bound(addr: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("the port of before");
@@ -29,7 +29,7 @@ pub(super) fn bound(addr: SocketAddr) -> TcpSocket {
     socket
 }
 
-/// A thread that serves. Dropped, it has ended, and every connection with it.
+/// A thread that serves. A drop ends the thread and every connection.
 pub(super) struct Serving {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,

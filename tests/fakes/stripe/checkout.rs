@@ -36,7 +36,7 @@ const PARAMS: &[&str] = &[
     "tax_id_collection",
     "ui_mode",
 ];
-/// Those that the session shows as they were given.
+/// The parameters that the session shows unchanged.
 const SHOWN: &[&str] = &[
     "billing_address_collection",
     "cancel_url",

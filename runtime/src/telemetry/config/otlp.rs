@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused_by_name_even_where_it_is_off() {
+    fn malformed_settings_are_named_even_if_their_feature_is_off() {
         for (name, value) in [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/v1/traces"),

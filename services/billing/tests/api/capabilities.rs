@@ -14,7 +14,7 @@ fn told(bench: &Bench) -> Vec<(&'static str, bool, String)> {
 }
 
 #[tokio::test]
-async fn without_a_key_it_says_that_convergence_is_not_claimed() {
+async fn without_a_key_the_status_says_that_convergence_is_not_guaranteed() {
     let told = told(&Bench::start().await);
     let reason =
         "STRIPE_SECRET_KEY is not set: orders follow the events' own objects, so they may differ from Stripe";

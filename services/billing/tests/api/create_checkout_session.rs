@@ -126,7 +126,7 @@ async fn a_subscription_is_pending_and_the_same_request_finds_the_same_session()
 }
 
 #[tokio::test]
-async fn who_has_a_live_subscription_buys_no_second_one() {
+async fn a_customer_with_a_live_subscription_cannot_buy_a_second_one() {
     let shop = Shop::open().await;
     shop.subscribe(&subscription("past_due", &[("GROWTH", 7900)])).await;
     let status = refused(shop.check_out(&ada(), buy(growth(Term::Monthly, &[]))).await);
@@ -221,7 +221,7 @@ async fn a_promotion_code_that_is_wrong_is_a_try_and_a_repeated_request_is_one_t
 }
 
 #[tokio::test]
-async fn while_stripe_is_away_the_buyer_learns_it_at_once_and_the_same_request_succeeds_later() {
+async fn while_stripe_is_down_the_buyer_gets_an_error_at_once_and_the_same_request_succeeds_later() {
     let shop = Shop::open_at(MockServer::start().await).await;
     for verb in ["POST", "GET"] {
         shop.answer(verb, "/v1/customers", 503, json!({"error": {"type": "api_error"}})).await;
@@ -243,7 +243,8 @@ async fn while_stripe_is_away_the_buyer_learns_it_at_once_and_the_same_request_s
 }
 
 #[tokio::test]
-async fn who_bought_as_a_guest_stays_the_same_customer_at_stripe_unless_that_one_is_gone_or_anothers() {
+async fn a_guest_stays_the_same_customer_at_stripe_unless_that_one_was_deleted_or_belongs_to_another_person()
+{
     let customer =
         |id: &str, email: &str| json!({"id": id, "object": "customer", "email": email, "name": "Ada"});
     // What Stripe has of the guest's customer, and which one the checkout is for.

@@ -8,7 +8,7 @@ use tonic::Code;
 use crate::support::{Shop, ada, refused};
 
 #[tokio::test]
-async fn the_owner_is_shown_the_contract_the_amount_and_until_when() {
+async fn the_owner_sees_the_contract_the_amount_and_the_end_of_the_period() {
     let (shop, order) = Shop::sold_now().await;
     let offer = shop.offer(&order).await;
     assert_eq!(

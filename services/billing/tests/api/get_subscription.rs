@@ -1,4 +1,4 @@
-//! `GetSubscription`: Stripe's state, mirrored, for the person whose subscription it is.
+//! `GetSubscription`: customers get the mirrored state of their own subscription.
 
 use std::collections::BTreeSet;
 
@@ -79,7 +79,7 @@ async fn a_subscription_to_something_else_is_not_ours() {
     shop.answer("GET", "/v1/subscriptions/sub_2", 200, other.clone()).await;
     let seen = shop.bench.process(&event("evt_1", "customer.subscription.created", &other)).await;
     assert_eq!((seen.state(), seen.ignore_reason()), (EventState::Ignored, IgnoreReason::OtherSale));
-    // The link of staff names a plan of ours, and an own price: it was paid, so operators get a notice.
+    // A link made by staff names one of our plans, with another price: it was paid, so operators get a notice.
     let labels = json!({"mode": "subscription", "plan": "growth"});
     let sold = [("mode", json!("subscription")), ("metadata", labels), ("subscription", json!("sub_2"))];
     let sold = with(session("cs_2"), &sold);

@@ -24,7 +24,7 @@ fn completed(event_id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_bytes_that_came_are_stored() {
+async fn the_received_bytes_are_stored() {
     let bench = Bench::start().await;
     // Stripe may choose any spacing and order, and add fields.
     let body = r#"{ "type":"invoice.paid", "id":"evt_1",  "created":1790000000, "new":{"a":[1, 2]}, "livemode":true,

@@ -81,7 +81,7 @@ fn reminder_link((_, message): (String, SendMessageRequest)) -> Option<String> {
 }
 
 #[tokio::test]
-async fn who_has_an_account_is_reminded_without_a_link() {
+async fn a_customer_with_an_account_is_reminded_without_a_link() {
     let bench = Bench::start().await;
     bench.process(&event("evt_1", COMPLETED, &session("cs_1"))).await;
     assert_eq!(bench.orders(&ada()).await.len(), 1, "reading the order claims it");
@@ -208,7 +208,7 @@ async fn accepted() -> Bench {
 }
 
 #[tokio::test]
-async fn whoever_accepted_an_order_is_asked_once_how_the_automation_works() {
+async fn a_customer_who_accepted_an_order_is_asked_once_how_the_automation_works() {
     let bench = accepted().await;
     assert_eq!(bench.take("NEXT_STEPS", 1).await.end_reason, "DONE");
     let mails = bench.messages().await.into_iter().map(|(_, mail)| mail.content);

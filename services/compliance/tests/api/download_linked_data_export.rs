@@ -29,7 +29,7 @@ async fn download(bench: &Bench, token: &str, code: &str) -> Result<Vec<u8>, Sta
 }
 
 #[tokio::test]
-async fn whoever_has_the_link_needs_the_code_too() {
+async fn a_person_with_the_link_needs_the_code_too() {
     let bench = Bench::start().await;
     let (code, token) = linked(&bench).await;
     let refused = download(&bench, &token, &code).await.expect_err("the code of the request");

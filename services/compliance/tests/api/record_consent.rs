@@ -135,7 +135,7 @@ async fn a_repeated_call_records_once_and_a_wrong_one_names_its_mistakes() {
 }
 
 #[tokio::test]
-async fn the_ledger_is_append_only_and_loses_only_who_it_was() {
+async fn the_ledger_is_append_only_and_an_erasure_removes_only_the_person() {
     let bench = Bench::start().await;
     bench.record(&ada(), "", &[(ConsentPurpose::CookiesAnalytics, true)]).await.expect("recorded");
     for forbidden in [

@@ -25,7 +25,7 @@ async fn apply(notified: &Notified, given: bool, seconds: i64) {
 }
 
 #[tokio::test]
-async fn the_last_decision_holds_in_whatever_order_they_come() {
+async fn the_last_decision_counts_in_every_order_of_arrival() {
     let notified = Notified::start().await;
     apply(&notified, true, 2_000).await;
     assert_eq!(notified.ticked(ADA).await, ["PRODUCT_UPDATES"]);

@@ -83,7 +83,7 @@ async fn every_type_that_tells_of_a_delivery_has_its_outcome() {
 }
 
 #[tokio::test]
-async fn types_that_tell_nothing_are_kept_and_change_nothing() {
+async fn types_without_an_outcome_are_stored_and_change_nothing() {
     let (provider, notified, id) = sent().await;
     for event_type in ["email.sent", "email.opened", "email.clicked", "contact.created", "email.yet_unknown"]
     {

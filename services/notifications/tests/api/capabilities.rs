@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_local_mailbox_is_on_and_says_that_it_sends_nothing_out() {
+async fn the_local_mailbox_is_on_and_says_that_it_delivers_no_mail() {
     let notified = Notified::start().await;
     let capabilities = notified.service.running.service.capabilities();
     let told: Vec<_> = capabilities.iter().map(|it| (it.name, it.is_on(), it.reason.as_str())).collect();

@@ -138,7 +138,7 @@ async fn nothing_is_sent_to_a_person_who_was_erased() {
 }
 
 #[tokio::test]
-async fn the_table_takes_no_sent_without_evidence() {
+async fn the_table_refuses_the_state_sent_without_evidence() {
     let notified = Notified::start().await;
     notified.sent("a", welcome("1", "ada@example.com")).await;
     for damage in [

@@ -1,4 +1,4 @@
-//! `EndOperatorNotice`: ends the open notice once, and may come before the notice.
+//! `EndOperatorNotice`: ends the open notice once. The end may arrive before the notice.
 
 use crate::Notified;
 

@@ -30,7 +30,7 @@ impl Notified {
 }
 
 #[tokio::test]
-async fn to_look_at_the_page_confirms_nothing_and_a_day_later_there_is_none() {
+async fn opening_the_page_does_not_confirm_and_after_a_day_there_is_none() {
     let provider = FakeMail::start();
     let notified = Notified::start_with(&provider, "24").await;
     let token = notified.asked(&provider, "ada@example.com").await;

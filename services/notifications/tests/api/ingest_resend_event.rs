@@ -83,7 +83,7 @@ async fn an_event_without_resends_signature_is_never_journaled() {
 }
 
 #[tokio::test]
-async fn without_a_secret_nothing_is_taken_and_the_event_must_come_again() {
+async fn without_a_secret_no_event_is_accepted_and_the_sender_retries() {
     let notified = Notified::start().await;
     let status = refused(notified.ingest(&Webhook::of(&bounced())).await);
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "WEBHOOKS_OFF"));

@@ -78,7 +78,7 @@ async fn the_links_of_a_mail_open_ten_years_later() {
 }
 
 #[tokio::test]
-async fn whoever_objected_gets_advertising_again_only_after_agreeing_again() {
+async fn a_person_who_objected_gets_advertising_only_after_a_new_consent() {
     let notified = Notified::start().await;
     notified.choose("ada@example.com", "category=EDUCATIONAL_CONTENT").await.expect("a page");
     let hash = hex::encode(hash_of("ada@example.com").as_bytes());

@@ -1,5 +1,5 @@
 //! Posts a message to a conversation and streams the answer, as far as it can while the language model writes it.
-//! `conversations::post` calls `mutate`, also for the whole answer.
+//! It does not call `mutate` itself: `conversations::post`, which stores the message and the answer, does.
 
 use std::sync::Arc;
 

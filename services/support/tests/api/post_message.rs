@@ -61,7 +61,7 @@ async fn operators_get_one_notice_a_day_of_a_conversation_with_a_term_that_only_
 }
 
 #[tokio::test]
-async fn the_rules_hand_over_and_only_they() {
+async fn only_the_rules_hand_a_conversation_to_a_person() {
     let bench = Bench::start().await;
     for (messages, expected) in [
         (&["I want my money back"][..], HandOffReason::MoneyBack),

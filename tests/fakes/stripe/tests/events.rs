@@ -49,7 +49,7 @@ async fn a_change_without_a_request_names_no_request() {
 }
 
 #[tokio::test]
-async fn the_list_is_filtered_and_forgets_after_thirty_days() {
+async fn the_list_is_filtered_and_rows_are_erased_after_thirty_days() {
     let stripe = Stripe::start();
     let begun = stripe.world().now();
     stripe.buy("starter", ADA);

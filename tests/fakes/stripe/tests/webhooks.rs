@@ -96,7 +96,7 @@ async fn webhooks_arrive_twice_shuffled_or_never_and_the_journal_has_all_that_ar
 }
 
 #[tokio::test]
-async fn webhooks_come_late() {
+async fn webhooks_arrive_late() {
     const LATENESS: Duration = Duration::from_millis(400);
     let stripe = Stripe::start();
     let mesh = mesh(&stripe, |endpoint| (endpoint.late, endpoint.lateness) = (0.5, LATENESS)).await;

@@ -74,7 +74,7 @@ async fn if_the_session_that_was_left_is_finished_another_one_is_never_made() {
 }
 
 #[tokio::test]
-async fn while_the_session_that_was_left_cannot_end_another_one_is_not_made() {
+async fn while_an_abandoned_session_cannot_be_ended_no_other_one_is_made() {
     let shop = Shop::open().await;
     shop.check_out(&ada(), buy(growth(Term::Monthly, &[]))).await.expect("a session");
     shop.answer("POST", EXPIRE, 429, busy()).await;

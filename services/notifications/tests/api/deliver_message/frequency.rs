@@ -19,7 +19,7 @@ const TO_ONE_PERSON: &str = "
     SELECT DISTINCT recipient_hash, 'PRODUCT_UPDATES', 'GRANTED', 'test', runtime.now(), runtime.now() FROM messages";
 
 #[tokio::test]
-async fn two_mails_that_leave_at_once_are_not_both_the_last_one_of_the_month() {
+async fn of_two_mails_at_once_only_one_is_the_last_of_the_month() {
     let provider = FakeMail::start();
     let url = provider.url();
     let settings = [
