@@ -129,7 +129,8 @@ async fn another_customers_data_is_not_found_by_rest_or_grpc() {
             let answer = call(sees).await;
             if method.repeat == access::Repeat::Safe {
                 let mut ids = path.split('/').filter(|part| part.len() == 36);
-                let listed = list.as_ref().is_some_and(|list| !answer.list(list.rows.name()).is_empty());
+                // An RPC that is not a list may show a part of the object without its id: then the status is enough.
+                let listed = list.as_ref().is_none_or(|list| !answer.list(list.rows.name()).is_empty());
                 let shown = listed
                     || ids.any(|id| answer.text.contains(id))
                     || answer.text.contains("bob@example.com");
