@@ -69,7 +69,7 @@ impl TimeBudget {
 }
 
 impl Billing {
-    /// Counts a try to check out, whatever becomes of it, and refuses the fourth within a minute. The same request under the same
+    /// Counts a try to check out, whatever its outcome, and refuses the fourth within a minute. The same request under the same
     /// key is the same try.
     pub(crate) async fn count_try(&self, buyer: &Buyer, request: Option<&RequestKey>) -> Result<(), Error> {
         let mut tx = self.chassis.db.begin().await?;

@@ -33,7 +33,7 @@ levqor_runtime::fail_points! {
     OPERATION_ANSWERED = "operation.answered",
     /// What follows from Stripe's answer is written, uncommitted.
     OPERATION_WRITTEN = "operation.written",
-    /// What follows from Stripe's answer is committed; who asked has no answer.
+    /// What follows from Stripe's answer is committed; the caller has no answer.
     OPERATION_SETTLED = "operation.settled",
     /// An event is pending again; the caller has no answer and no worker is woken.
     REPLAY_COMMITTED = "replay.committed",

@@ -85,7 +85,7 @@ impl Stripe {
         Ok(self.call(call).await?)
     }
 
-    /// Makes one attempt: who calls decides whether to try again. Reads the response as plain JSON. async-stripe's own types
+    /// Makes one attempt: the caller decides about a retry. Reads the response as plain JSON. async-stripe's own types
     /// belong to one API version and fail on missing fields; billing needs only a few.
     async fn call(&self, call: Call) -> Result<Value, CallError> {
         let Call { method, template, request, key, time_budget } = call;

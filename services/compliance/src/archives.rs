@@ -133,7 +133,7 @@ impl Archives {
         }
     }
 
-    /// Removes an archive, and what writes that were interrupted left of it. Nothing happens if there is none.
+    /// Removes an archive, and the parts of interrupted writes. Nothing happens if there is none.
     pub(crate) async fn remove(&self, key: &str) -> Result<(), StorageError> {
         let removed = self.storage.remove(key).await;
         match &self.drive {

@@ -119,7 +119,7 @@ pub(crate) async fn declare(
     let mut ids = withdraw(tx, Declaring { person: &person, source, client, shown }, withdrawn, now).await?;
     if let Some(objected) = objected {
         if person.sub.is_none() {
-            // Who objected while signed in is known to the services by their account, too.
+            // The services know a person who objected while signed in by the account, too.
             person.sub = declarations::objector(tx, &request.email, None).await?;
         }
         let declaring = Declaring { person: &person, source, client, shown };
@@ -189,7 +189,7 @@ async fn object(
     Ok(id)
 }
 
-/// Ends an objection to advertising that stood when the person agreed to some.
+/// Ends the person's objection to advertising, because the person agreed to some advertising.
 pub(crate) async fn end_objection_to_marketing(
     tx: &mut Tx,
     person: &Person,
@@ -197,7 +197,7 @@ pub(crate) async fn end_objection_to_marketing(
 ) -> Result<(), DbError> {
     let mut theirs = Person { visitor_id: None, ..person.clone() };
     if let (None, Some(email)) = (&theirs.sub, &theirs.email) {
-        // Who objected while signed in agreed by the link in a mail.
+        // A person who objected while signed in has agreed by the link in a mail.
         theirs.sub = declarations::objector(tx, email, Some(ObjectionScope::Marketing.as_str())).await?;
     }
     let decisions = declarations::last(tx, DeclarationKind::Objection, &theirs).await?;

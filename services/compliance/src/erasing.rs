@@ -64,7 +64,7 @@ impl<'e> Erasing<'e> {
         let now = tx.now().await?;
         let (mut request, progress) = self.lock(&mut tx).await?;
         if progress != Progress::Approved {
-            // The other call knows more of the person than can be found now.
+            // The other call may have found identifiers that this call cannot find any more.
             return Ok(Some(request.state));
         }
         let subject = privacy::Subject::from(known.clone());
@@ -209,7 +209,7 @@ impl<'e> Erasing<'e> {
         Ok(now)
     }
 
-    /// Removes the copies. Refuses to go on while one of the person's is in a storage that is not set any more.
+    /// Removes the copies. Fails while a copy of the person is in a storage that is not set any more.
     async fn remove_copies(&self) -> Result<(), Error> {
         self.compliance.sweep_exports().await?;
         let mut conn = self.compliance.chassis.db.acquire().await?;
@@ -221,7 +221,7 @@ impl<'e> Erasing<'e> {
         Ok(())
     }
 
-    /// Refuses to go on while the last mail waits for the service that sends it: an erasure would take it from the queue.
+    /// Fails while the last mail waits for the service that sends it: an erasure would take it from the queue.
     async fn expect_mail_handed_over(&self) -> Result<(), Error> {
         let mut conn = self.compliance.chassis.db.acquire().await?;
         let is_sent_here = self.peers.names().any(|name| name == MAILS);
@@ -231,7 +231,7 @@ impl<'e> Erasing<'e> {
         Ok(())
     }
 
-    /// Refuses to go on once a legal hold is in force here: a service may not know of it yet. The next call lets the erasure wait.
+    /// Fails once a legal hold is in force here: a service may not know of it yet. The next call lets the erasure wait.
     async fn expect_no_hold(&self, conn: &mut PgConnection) -> Result<(), Error> {
         let holds = held(conn, &privacy::Subject::from(self.request.subject.clone())).await?;
         if holds.is_empty() { Ok(()) } else { Err(Error::ErasurePartial) }

@@ -82,7 +82,7 @@ impl Compliance {
         Ok(packed)
     }
 
-    /// The mails about a request, asked from notifications with the rights of who calls. `None` without an answer.
+    /// The mails about a request, read from notifications with the caller's rights. `None` without an answer.
     async fn notices(&self, ctx: &Ctx, id: DataRequestId) -> Option<Vec<Value>> {
         let token = ctx.user_token.as_ref()?;
         let (chassis, request_id) = (&self.chassis, &ctx.request_id);

@@ -107,7 +107,7 @@ pub(crate) struct RequestKey {
 }
 
 impl RequestKey {
-    /// A text that is the same for the same request under the same key, and for no other.
+    /// A text that identifies a request and its key.
     pub(crate) fn in_full(&self) -> String {
         format!("{} {}", self.key, hex::encode(&self.hash))
     }

@@ -75,14 +75,14 @@ pub(crate) struct Limits {
     pub(crate) runs_per_day: Option<i32>,
     /// API calls in a day, under fair use.
     pub(crate) api_calls_per_day: i32,
-    /// Triggers of workflows in a month, about as many, under fair use.
+    /// An approximate number of workflow triggers in a month, under fair use.
     pub(crate) triggers_per_month: i32,
 }
 
 /// How much of a thing a customer is entitled to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// As much as the customer wants, or a thing that is not counted.
+    /// No limit, or a feature that is not counted.
     None,
     /// At most this many.
     Of(i64),

@@ -50,7 +50,7 @@ pub(crate) async fn stripe_customer_of(
     known_if_any("stripe_customer_id", id.as_deref())
 }
 
-/// The customer at Stripe of what this person bought as a guest, with this address, unless it is another person's.
+/// The Stripe customer of this person's purchases as a guest with this address, unless it belongs to another person.
 pub(crate) async fn of_guest(
     conn: &mut PgConnection,
     owner_sub: &str,

@@ -109,7 +109,7 @@ mod tests {
         let code: Code = "012345".parse().expect("a code");
         let other = "012346".parse::<Code>().expect("a code").hash();
         let (without, wrong) = (time(&code, None), time(&code, Some(&other)));
-        // Without the comparison it would be some thousand times faster.
+        // Without the comparison it would be thousands of times faster.
         assert!(without * 10 > wrong, "without: {without:?}, wrong: {wrong:?}");
     }
 

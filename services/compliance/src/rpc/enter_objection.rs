@@ -29,7 +29,7 @@ pub(super) async fn enter_objection(
     let address_hash = compliance.hash(&email);
     mutate(compliance, &ctx, &request, async |tx| {
         let now = tx.now().await?;
-        // Who objected while signed in is known to the services by their account, too.
+        // The services know a person who objected while signed in by the account, too.
         let sub = declarations::objector(tx, &email, None).await?;
         let person = Person { sub, email: Some(email.clone()), visitor_id: None, address_hash };
         let before = declarations::last(tx, DeclarationKind::Objection, &person).await?;

@@ -41,7 +41,7 @@ pub(super) async fn sweep_data_requests(
     }
     let hour = now.timestamp() / 3_600;
     for id in &due {
-        // If the call is dead by now, the key of another hour makes a new one.
+        // If that call is dead, the key of another hour makes a new call.
         let run = RunErasureRequest { data_request_id: id.to_string() };
         defer(&mut tx, &run, format!("erasure:{id}:{hour}")).await?;
     }
