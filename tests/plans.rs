@@ -31,7 +31,7 @@ const WALKED: &[&str] = &[
     "incidents_public",
     "withdrawals_waiting",
 ];
-/// What statements name that claim or settle work: tables that are empty whenever all work is done, or the state of rows that
+/// The words in statements that claim or settle work: tables that are empty whenever all work is done, or the state of rows that
 /// nobody has then.
 const WORK: &[&str] = &["runtime.work", "runtime.leases", "'PENDING'"];
 /// Nodes that hand on rows one by one: a limit above such a node ends the nodes below it.

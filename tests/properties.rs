@@ -82,7 +82,7 @@ impl Stage {
         Self { stripe, post, mesh, fetches: false, troubled: false }
     }
 
-    /// Tells every case to its end; the outcomes, in the cases' order.
+    /// Plays every case to its end. Returns the outcomes in the order of the cases.
     async fn tell(&self, cases: &mut [Case]) -> Vec<Value> {
         while cases.iter().any(|case| !case.is_over()) {
             let all = cases.iter_mut().map(|case| case.go_on(&self.stripe, &self.mesh));
@@ -144,7 +144,7 @@ impl Stage {
         cases.iter().map(|case| case.lifecycle.name).zip(outcomes).collect()
     }
 
-    /// Tells these cases in batches, and compares each with its reference.
+    /// Plays these cases in batches, and compares each outcome with its reference.
     async fn compare(&self, references: &BTreeMap<&'static str, Value>, mut cases: Vec<Case>) {
         for batch in cases.chunks_mut(BATCH) {
             let outcomes = self.tell(batch).await;

@@ -26,7 +26,7 @@ impl Connection {
         Ok(Self(stream))
     }
 
-    /// Reads the answer until the connection is closed, or until `patience` is over.
+    /// Reads the answer until the connection is closed, or until the timeout.
     pub(crate) async fn read(&mut self, patience: Duration) -> String {
         let (mut answer, deadline) = (Vec::new(), Instant::now() + patience);
         while let Ok(Ok(count)) = timeout_at(deadline, self.0.read_buf(&mut answer)).await {

@@ -1,4 +1,4 @@
-//! A mail provider with Resend's HTTP API, keeps every mail that it accepts, and fails in the ways that a test
+//! A mail provider with Resend's HTTP API. It keeps every mail that it accepts, and fails in the ways that a test
 //! chooses. It serves on a port of this machine from a thread of its own, so that other processes can send to it too.
 //!
 //! Its answers are Resend's: <https://resend.com/docs/api-reference/errors> and

@@ -161,7 +161,7 @@ async fn until_stripe_has_deleted(mesh: &Mesh, erasures: &[Erasure]) {
 async fn tell(mesh: &Mesh, erasures: &[Erasure]) {
     mesh.advance(TimeDelta::days(8)).await;
     until_stripe_has_deleted(mesh, erasures).await;
-    // The patience is for one of them: all together take longer on a small machine.
+    // The time limit is for one of them: all together take longer on a small machine.
     for (told, _) in (1_i64..).zip(erasures) {
         eventually("the next one is told", || async {
             let done = testing::count(mesh.compliance_db(), "erasures WHERE step = 'TOLD'").await;

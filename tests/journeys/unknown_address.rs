@@ -88,7 +88,7 @@ async fn the_answer_is_made_before_anything_is_looked_up_and_is_the_same_for_eve
         assert_eq!(pair[0], pair[1]);
     }
     assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
-    // What waited for a lock may have been given up meanwhile.
+    // A call that waited for a lock may have been given up meanwhile.
     mesh.settle().await;
     mesh.take_errors();
     mesh.finish().await;

@@ -144,8 +144,7 @@ pub(crate) fn selectors(expr: &Expr) -> Vec<&VectorSelector> {
     }
 }
 
-/// The values of a matcher, one by one: of `a|b/(c|d)` these are `a`, `b/c` and `b/d`. Of one that is negated, what it does not
-/// want.
+/// The values of a matcher, one by one: of `a|b/(c|d)` these are `a`, `b/c` and `b/d`. A negated matcher has the values that it excludes.
 pub(crate) fn alternatives(matcher: &Matcher) -> Vec<Matcher> {
     if matches!(matcher.op, MatchOp::Equal | MatchOp::NotEqual) {
         return vec![Matcher::new(MatchOp::Equal, &matcher.name, &matcher.value)];

@@ -1,5 +1,5 @@
-//! The rules of Prometheus: they name only metrics that exist, and each alert names its meaning, its urgency, and the place of its
-//! section of the runbook is.
+//! The rules of Prometheus: they name only metrics that exist, and each alert names its meaning, its urgency, and its section
+//! of the runbook.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -10,8 +10,8 @@ use std::{
 use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use tracing::Span;
 
-/// How long a bucket keeps its exemplar. Reading the trace context costs more than recording the duration, and few are enough
-/// exemplars.
+/// How long a bucket keeps its exemplar. Reading the trace context costs more than recording the duration, and a few
+/// exemplars are enough.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// Reads the context of a span.
